@@ -1,0 +1,2 @@
+//! The customer-key service: policies, unwrap, leases, rewrap and audit.
+

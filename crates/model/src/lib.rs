@@ -1,0 +1,9 @@
+//! Decisions: policies, assignment and precedence, the unwrap order, leases. Pure; `now` is an argument.
+//!
+//! Floor 0: no async runtime, no I/O, no clock, no randomness and no key. What a room above decides to do
+//! with an effect is decided here first, as a value that a test can compare.
+
+pub mod caller;
+pub mod id;
+pub mod refusal;
+pub mod time;
