@@ -1,0 +1,61 @@
+//! Typed rows: a value with the version it was read at, and how a store's trouble reads to a caller.
+//!
+//! Owns the tables of custody's part of the service database and the one way to load a row of them.
+
+use model::refusal::{Code, Refusal};
+use serde::de::DeserializeOwned;
+use store::{CommitError, Store, StoreError, Table};
+
+/// Tenants, keyed `tenant`.
+pub(crate) const TENANTS: Table = Table("tenants");
+/// Which tenant a directory belongs to, keyed `directory`.
+pub(crate) const DIRECTORIES: Table = Table("directories");
+/// Vault connections, keyed `tenant/kind`.
+pub(crate) const CONNECTIONS: Table = Table("connections");
+/// Data encryption policies, keyed `tenant/policy`.
+pub(crate) const POLICIES: Table = Table("policies");
+/// What is remembered of each slot of a policy, keyed `tenant/policy/slot`.
+pub(crate) const SLOTS: Table = Table("slots");
+/// Containers and their wrapped keys, keyed `tenant/container`.
+pub(crate) const CONTAINERS: Table = Table("containers");
+/// Containers that an assignment has touched and a rewrap has not, keyed `tenant/container`.
+pub(crate) const REWRAPS: Table = Table("rewraps");
+/// Calls to a vault that were announced and have no outcome yet, keyed `tenant/request/call`.
+pub(crate) const INTENTS: Table = Table("intents");
+
+/// Every table that custody keeps in the service's database.
+pub const TABLES: &[Table] =
+    &[TENANTS, DIRECTORIES, CONNECTIONS, POLICIES, SLOTS, CONTAINERS, REWRAPS, INTENTS];
+
+/// A value and the version of its row, to be expected when it is written back.
+#[derive(Debug, Clone)]
+pub(crate) struct Kept<T> {
+    pub(crate) value: T,
+    pub(crate) version: u64,
+}
+
+/// Loads one row, or `None`.
+pub(crate) async fn load<T: DeserializeOwned>(
+    store: &Store,
+    table: Table,
+    key: &str,
+) -> Result<Option<Kept<T>>, Refusal> {
+    let Some(row) = store.read(table, key).await.map_err(trouble)? else { return Ok(None) };
+    let value = row.parse().map_err(trouble)?;
+    Ok(Some(Kept { value, version: row.version }))
+}
+
+/// A store's fault as a refusal; what is not the disk's or the moment's fault is ours.
+pub(crate) fn trouble(error: StoreError) -> Refusal {
+    error.into()
+}
+
+/// A commit's fault as a refusal; a lost race asks the caller to look again.
+pub(crate) fn lost(error: CommitError) -> Refusal {
+    match error {
+        CommitError::Conflict { .. } => {
+            Refusal::new(Code::Conflict, "another change of the same thing came first")
+        }
+        CommitError::Store(error) => trouble(error),
+    }
+}
