@@ -4,6 +4,16 @@
 //! with an effect is decided here first, as a value that a test can compare.
 
 pub mod caller;
+pub mod evidence;
+pub mod fault;
 pub mod id;
+pub mod key_identifier;
+pub mod lease;
+pub mod order;
+pub mod outcome;
 pub mod refusal;
+pub mod settings;
+pub mod slot;
+pub mod suffix;
 pub mod time;
+pub mod unwrap;
