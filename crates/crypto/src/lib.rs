@@ -1,5 +1,37 @@
 //! Keys, wraps, sealed content, and RSA for the vault. No async, no I/O, no clock; randomness is an argument.
+//!
+//! Formats are written down first: `spec/sealed-format.md`, `spec/keys.md` and `spec/wrap-set.md`. A format
+//! is never edited; a new version is a new reader beside the old one.
+//!
+//! ```text
+//! root key ── wraps ── Seed ── derives ──▶ Key<Dep> ── wraps ──▶ Key<Container> ── wraps ──▶ Key<Dek> ── seals ──▶ content
+//! ```
 
+mod content;
+mod context;
+mod derive;
+pub mod digest;
+mod key;
+mod level;
+mod lookup;
+mod place;
 mod random;
+mod rsa;
+mod sealed;
+mod secret;
+mod seed;
+pub mod testing;
+mod vault_key;
+mod wrap_set;
 
+pub use content::{SealedPart, Sealer};
+pub use context::Context;
+pub use key::{Key, Wrapped};
+pub use level::{Container, Dek, Dep, Level, Master, Volume, Wraps};
+pub use lookup::{Lookup, LookupKey};
+pub use place::{ContainerPlace, DepPlace, Part, PartPlace, VaultKeyPlace};
 pub use random::Random;
+pub use rsa::{RsaError, RsaPadding, RsaPrivate, RsaSize};
+pub use sealed::{HEADER_LEN, MAX_PLAIN_LEN, OpenError, Opener, RangeOpener, TooLong, sealed_len};
+pub use seed::{Commitment, NotACommitment, NotASeed, Seed};
+pub use wrap_set::{NotAWrapSet, Slot, WrapSet, WrapSetFault};

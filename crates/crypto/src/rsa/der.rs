@@ -1,0 +1,57 @@
+//! Reads modulus and exponent out of a SubjectPublicKeyInfo that aws-lc-rs wrote; not a parser for foreign bytes.
+
+/// `(modulus, exponent)`, big-endian without leading zeros; `None` if the bytes have another shape.
+pub(super) fn modulus_and_exponent(spki: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (info, _) = element(spki, SEQUENCE)?;
+    let (_algorithm, rest) = element(info, SEQUENCE)?;
+    let (bits, _) = element(rest, BIT_STRING)?;
+    let (unused, key) = bits.split_first()?;
+    if *unused != 0 {
+        return None;
+    }
+    let (numbers, _) = element(key, SEQUENCE)?;
+    let (modulus, rest) = element(numbers, INTEGER)?;
+    let (exponent, _) = element(rest, INTEGER)?;
+    Some((unsigned(modulus), unsigned(exponent)))
+}
+
+const INTEGER: u8 = 0x02;
+const BIT_STRING: u8 = 0x03;
+const SEQUENCE: u8 = 0x30;
+
+/// The content of the element at the front, and what follows it.
+fn element(bytes: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+    let (found, rest) = bytes.split_first()?;
+    let (first, rest) = rest.split_first()?;
+    if *found != tag {
+        return None;
+    }
+    // 0x81 and 0x82: the length follows in one or two bytes, enough for any key here.
+    match first {
+        0..=0x7f => rest.split_at_checked(usize::from(*first)),
+        0x81 => rest.split_first().and_then(|(len, rest)| rest.split_at_checked(usize::from(*len))),
+        0x82 => rest
+            .split_first_chunk()
+            .and_then(|(len, rest)| rest.split_at_checked(usize::from(u16::from_be_bytes(*len)))),
+        _ => None,
+    }
+}
+
+fn unsigned(integer: &[u8]) -> Vec<u8> {
+    let zeros = integer.iter().take_while(|byte| **byte == 0).count();
+    integer[zeros..].to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_shapes_are_refused_without_a_panic() {
+        for bytes in
+            [&[][..], &[0x30], &[0x30, 0x82, 1], &[0x30, 0x05, 1], &[0x30, 0x84, 0, 0, 0, 0], &[2, 1, 1]]
+        {
+            assert_eq!(modulus_and_exponent(bytes), None);
+        }
+    }
+}
