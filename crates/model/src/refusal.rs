@@ -101,6 +101,9 @@ codes! {
     /// A customer's vault said no, or a denial of before still stands.
     RefusedByCustomer = "FH1001", Customer, 403, "refused-by-customer",
         "The key holders must give the service's application its right on the key back, or enable the key";
+    /// The data was erased by an order of the tenant, and nobody can bring it back.
+    Purged = "FH1002", Customer, 410, "purged",
+        "Nothing brings this data back; the signed receipt of the purge says what was erased, when and by whose order";
     /// Both root keys are out of reach and nothing may stand in for them.
     Outage = "FH2001", Time, 503, "outage",
         "Try again later; the customer's vaults cannot be reached";
