@@ -5,10 +5,15 @@
 
 mod audit;
 mod batch;
+mod blobs;
+mod disk;
+mod durable;
 mod engine;
 mod error;
+mod folder;
 pub mod limits;
 mod memory;
+mod replica;
 mod row;
 mod schema;
 mod sqlite;
@@ -16,9 +21,12 @@ mod store;
 
 pub use audit::{AuditEntry, AuditRow, ChainFault, Head, Verdict, verify};
 pub use batch::{Batch, Cause};
+pub use blobs::{BlobName, BlobPut, Blobs, NotABlobName};
 pub use error::{CommitError, StoreError};
-pub use limits::{MAX_BATCH, MAX_BODY, MAX_KEY, MAX_PAGE, MAX_PAYLOAD};
+pub use folder::{DataLock, FORMAT};
+pub use limits::{LONGEST_PUT, MAX_BATCH, MAX_BLOB, MAX_BODY, MAX_KEY, MAX_PAGE, MAX_PAYLOAD};
 pub use memory::Faults;
+pub use replica::Replica;
 pub use row::{Row, Scan};
 pub use schema::{Migration, Rewrite, Schema, Step, Table};
 pub use store::Store;

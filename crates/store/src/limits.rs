@@ -34,3 +34,25 @@ pub const READERS: usize = 4;
 
 /// How long a connection waits for a lock that another process holds, before it answers `Locked`.
 pub const LOCK_WAIT: Duration = Duration::from_secs(5);
+
+/// Bytes of a blob that is held in memory as a whole, when written or read.
+pub const MAX_BLOB: usize = 16 << 20;
+
+/// Bytes of a blob that is streamed.
+pub const MAX_STREAM: u64 = 8 << 30;
+
+/// Blobs in one call of `put_many`.
+pub const MAX_BLOBS: usize = 1_024;
+
+/// Bytes in one call of `put_many`.
+pub const MAX_BLOBS_BYTES: usize = 64 << 20;
+
+/// The longest time from a blob's first byte to the commit of its row. What is older and has no row never gets
+/// one: only that may be collected as an orphan.
+pub const LONGEST_PUT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Bytes of a file in a replica.
+pub const MAX_REPLICA_FILE: usize = 64 << 10;
+
+/// Bytes of the name of a file in a replica.
+pub const MAX_FILE_NAME: usize = 128;
