@@ -1,0 +1,344 @@
+//! The certificate that the listeners show: signed by the lab's own authority, or the operator's own.
+//!
+//! Owns reading it and the judgement whether it serves. What the lab signs is `authority`'s.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use model::time::{Clock, Timestamp};
+use rustls::client::danger::ServerCertVerifier;
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, RootCertStore, ServerConfig};
+use zeroize::Zeroizing;
+
+use crate::authority::{AUTHORITY, Authority, SERVER, is_lab};
+use crate::key_file;
+
+/// A lab certificate is replaced, and `doctor` warns of an own one, when less than this is left.
+pub const RENEW_BEFORE: Duration = Duration::from_secs(30 * DAY);
+const DAY: u64 = 24 * 3600;
+
+/// Why there is no certificate to show.
+#[derive(Debug, thiserror::Error)]
+pub enum CertificateFault {
+    /// A file is missing, unreadable, readable by others, or not what it should be.
+    #[error("{}: {why}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The lab's authority may not sign this name.
+    #[error(
+        "{0} is not below localhost, and the lab's own authority signs no other name: set tls.certificate and \
+         tls.key to a certificate of your own"
+    )]
+    Name(String),
+    /// Only one of the two settings is there.
+    #[error("tls.certificate and tls.key belong together: set both or neither")]
+    Half,
+    /// The library could not make a key or a certificate.
+    #[error("a certificate cannot be made: {0}")]
+    Making(#[from] rcgen::Error),
+}
+
+/// A certificate with its private key, ready to be shown.
+#[derive(Debug)]
+pub struct Certificate {
+    config: Arc<ServerConfig>,
+    chain: Vec<CertificateDer<'static>>,
+    /// The lab's authority; none for an own certificate, whose issuer the clients must know by themselves.
+    authority: Option<CertificateDer<'static>>,
+}
+
+impl Certificate {
+    /// The lab's certificate for these names: read from the folder, or made and kept there.
+    ///
+    /// The authority is made once and kept, so that whoever trusts it need not be told again. The certificate
+    /// is replaced when it lacks a name or when little of its life is left.
+    pub fn lab(folder: &Path, names: &[String], clock: &dyn Clock) -> Result<Self, CertificateFault> {
+        let foreign = names.iter().find(|name| !is_lab(name));
+        if let Some(name) = foreign {
+            return Err(CertificateFault::Name(name.clone()));
+        }
+        let authority = Authority::open(folder, clock.now())?;
+        let (certificate, key) = (folder.join(SERVER.0), folder.join(SERVER.1));
+        if certificate.exists()
+            && let Ok(found) = read(&certificate, &key, Some(authority.certificate().clone()))
+            && found.problem(names, clock.now() + RENEW_BEFORE).is_none()
+        {
+            return Ok(found);
+        }
+        authority.issue(&certificate, &key, names, clock.now())?;
+        read(&certificate, &key, Some(authority.certificate().clone()))
+    }
+
+    /// The lab's certificate as it lies in the folder; nothing is made.
+    pub fn kept(folder: &Path) -> Result<Self, CertificateFault> {
+        let authority = first(&folder.join(AUTHORITY.0))?;
+        read(&folder.join(SERVER.0), &folder.join(SERVER.1), Some(authority))
+    }
+
+    /// The operator's own certificate chain and key.
+    pub fn own(chain: &Path, key: &Path) -> Result<Self, CertificateFault> {
+        read(chain, key, None)
+    }
+
+    /// What a listener shows; h2 and HTTP/1.1 are offered.
+    pub fn server_config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.config)
+    }
+
+    /// The authority that a client of the lab must trust.
+    pub fn authority(&self) -> Option<&CertificateDer<'static>> {
+        self.authority.as_ref()
+    }
+
+    /// Why a client that asks for one of these names would refuse the certificate at that time.
+    ///
+    /// Whether a client knows the issuer of an own certificate cannot be told here and is no problem.
+    pub fn problem(&self, names: &[String], at: Timestamp) -> Option<String> {
+        let Some((server, intermediates)) = self.chain.split_first() else {
+            return Some("it is empty".into());
+        };
+        let parsed = match ParsedCertificate::try_from(server) {
+            Ok(parsed) => parsed,
+            Err(error) => return Some(error.to_string()),
+        };
+        for name in names {
+            let Ok(asked) = ServerName::try_from(name.replace('*', "any")) else {
+                return Some(format!("{name} is no name of a host"));
+            };
+            if verify_server_name(&parsed, &asked).is_err() {
+                return Some(format!("it does not cover {name}"));
+            }
+        }
+        let anchor = self.authority.as_ref().or(self.chain.last())?;
+        let mut roots = RootCertStore::empty();
+        if let Err(error) = roots.add(anchor.clone()) {
+            return Some(error.to_string());
+        }
+        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build();
+        let verifier = match verifier {
+            Ok(verifier) => verifier,
+            Err(error) => return Some(error.to_string()),
+        };
+        let name = ServerName::try_from(names.first()?.replace('*', "any")).ok()?;
+        let at = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(at.seconds()).unwrap_or(0)));
+        match verifier.verify_server_cert(server, intermediates, &name, &[], at) {
+            Ok(_) => None,
+            Err(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer))
+                if self.authority.is_none() =>
+            {
+                None
+            }
+            Err(error) => Some(error.to_string()),
+        }
+    }
+}
+
+/// The one provider of cryptography, named wherever TLS is set up: no default that another crate could change.
+pub fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+fn read(
+    certificate: &Path,
+    key: &Path,
+    authority: Option<CertificateDer<'static>>,
+) -> Result<Certificate, CertificateFault> {
+    let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let chain = chain.map_err(|error| fault(certificate, error))?;
+    if chain.is_empty() {
+        return Err(fault(certificate, "it holds no certificate in PEM"));
+    }
+    let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| fault(certificate, error))?.with_no_client_auth();
+    let config = builder.with_single_cert(chain.clone(), secret(key)?);
+    let mut config = config
+        .map_err(|error| fault(certificate, format!("it does not go with {}: {error}", key.display())))?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Certificate { config: Arc::new(config), chain, authority })
+}
+
+pub(crate) fn first(path: &Path) -> Result<CertificateDer<'static>, CertificateFault> {
+    CertificateDer::from_pem_file(path).map_err(|error| fault(path, error))
+}
+
+/// Reads a private key that nobody else can read.
+pub(crate) fn secret(path: &Path) -> Result<PrivateKeyDer<'static>, CertificateFault> {
+    let opened = File::open(path).map_err(|error| fault(path, error))?;
+    key_file::rights(&opened, path).map_err(|error| fault(path, error))?;
+    let text = io::read_to_string(opened).map_err(|error| fault(path, error))?;
+    PrivateKeyDer::from_pem_slice(Zeroizing::new(text).as_bytes()).map_err(|error| fault(path, error))
+}
+
+pub(crate) fn fault(path: &Path, why: impl ToString) -> CertificateFault {
+    CertificateFault::File { path: path.to_owned(), why: why.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+    use std::thread;
+
+    use model::time::ManualClock;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::authority::{CERTIFICATE_LIFE, lab_names};
+    use crate::settings::{Kind, Suffix};
+
+    const NOW: Timestamp = Timestamp(1_795_000_000_000);
+
+    fn names() -> Vec<String> {
+        let suffix = |text| Suffix::parse(text).expect("a suffix");
+        lab_names(&[&suffix("vault.localhost:8443"), &suffix("availability.localhost")])
+    }
+
+    fn folder() -> TempDir {
+        TempDir::new().expect("a folder")
+    }
+
+    fn lab(folder: &TempDir, clock: &ManualClock) -> Certificate {
+        Certificate::lab(folder.path(), &names(), clock).expect("a certificate")
+    }
+
+    #[test]
+    fn the_lab_covers_its_names_and_no_others() {
+        let certificate = lab(&folder(), &ManualClock::at(NOW));
+        for name in [
+            "contoso-a.vault.localhost",
+            "login.vault.localhost",
+            "management.vault.localhost",
+            "provider.availability.localhost",
+            "login.availability.localhost",
+            "freehold.localhost",
+            "localhost",
+            "127.0.0.1",
+        ] {
+            assert_eq!(certificate.problem(&[name.into()], NOW), None, "{name}");
+        }
+        for name in ["a.b.vault.localhost", "example.com", "vault.azure.net", "127.0.0.2"] {
+            assert!(certificate.problem(&[name.into()], NOW).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_authority_is_kept_and_its_key_is_for_its_owner_alone() {
+        let (folder, clock) = (folder(), ManualClock::at(NOW));
+        let before = lab(&folder, &clock);
+        let after = lab(&folder, &clock);
+        assert_eq!(before.authority(), after.authority());
+        assert_eq!(before.chain, after.chain);
+        assert_eq!(Certificate::kept(folder.path()).expect("kept").chain, before.chain);
+        for key in [AUTHORITY.1, SERVER.1] {
+            let mode = fs::metadata(folder.path().join(key)).expect("there").permissions().mode();
+            assert_eq!(mode & 0o7777, 0o600, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_near_its_end_is_replaced_under_the_same_authority() {
+        let (folder, clock) = (folder(), ManualClock::at(NOW));
+        let before = lab(&folder, &clock);
+        clock.advance(CERTIFICATE_LIFE - RENEW_BEFORE - Duration::from_secs(60));
+        assert_eq!(lab(&folder, &clock).chain, before.chain);
+        clock.advance(Duration::from_secs(120));
+        let after = lab(&folder, &clock);
+        assert_ne!(after.chain, before.chain);
+        assert_eq!(after.authority(), before.authority());
+        assert!(
+            before.problem(&names(), clock.now() + RENEW_BEFORE).is_some_and(|why| why.contains("expired"))
+        );
+    }
+
+    #[test]
+    fn a_certificate_that_lacks_a_name_is_replaced() {
+        let (folder, clock) = (folder(), ManualClock::at(NOW));
+        let before = lab(&folder, &clock);
+        let mut more = names();
+        more.push("login.other.localhost".into());
+        let after = Certificate::lab(folder.path(), &more, &clock).expect("a certificate");
+        assert_ne!(after.chain, before.chain);
+        assert_eq!(after.problem(&more, NOW), None);
+    }
+
+    #[test]
+    fn a_name_that_is_not_the_labs_is_not_signed() {
+        let foreign = ["vault.example.com".to_owned()];
+        let refused = Certificate::lab(folder().path(), &foreign, &ManualClock::at(NOW));
+        assert!(matches!(refused, Err(CertificateFault::Name(name)) if name == "vault.example.com"));
+    }
+
+    #[test]
+    fn the_authority_may_sign_nothing_outside_the_lab_whatever_its_key_does() {
+        let (folder, clock) = (folder(), ManualClock::at(NOW));
+        lab(&folder, &clock);
+        let authority = Authority::open(folder.path(), NOW).expect("the authority");
+        let (certificate, secret) = (folder.path().join("x.pem"), folder.path().join("x.key"));
+        authority.issue(&certificate, &secret, &["example.com".into()], NOW).expect("signed");
+        let forged = read(&certificate, &secret, Some(authority.certificate().clone())).expect("read");
+        assert!(
+            forged.problem(&["example.com".into()], NOW).is_some_and(|why| why.contains("NameConstraint"))
+        );
+    }
+
+    #[test]
+    fn a_lost_or_open_authority_key_is_an_error_and_no_new_authority() {
+        let (folder, clock) = (folder(), ManualClock::at(NOW));
+        lab(&folder, &clock);
+        let key = folder.path().join(AUTHORITY.1);
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).expect("rights");
+        let refused = Certificate::lab(folder.path(), &names(), &clock).expect_err("open");
+        assert!(refused.to_string().contains("chmod 600"), "{refused}");
+        fs::remove_file(&key).expect("removed");
+        let refused = Certificate::lab(folder.path(), &names(), &clock).expect_err("lost");
+        assert!(refused.to_string().contains("restore it"), "{refused}");
+    }
+
+    #[test]
+    fn a_kill_between_key_and_certificate_is_mended() {
+        let (folder, clock) = (folder(), ManualClock::at(NOW));
+        lab(&folder, &clock);
+        fs::remove_file(folder.path().join(SERVER.1)).expect("removed");
+        assert_eq!(lab(&folder, &clock).problem(&names(), NOW), None);
+        fs::remove_file(folder.path().join(AUTHORITY.0)).expect("removed");
+        assert_eq!(lab(&folder, &clock).problem(&names(), NOW), None);
+    }
+
+    #[test]
+    fn parties_that_start_at_once_on_one_folder_agree() {
+        let folder = folder();
+        let start =
+            || Certificate::lab(folder.path(), &names(), &ManualClock::at(NOW)).expect("a certificate").chain;
+        let chains = thread::scope(|scope| {
+            let starts: Vec<_> = (0..4).map(|_| scope.spawn(start)).collect();
+            starts.into_iter().map(|start| start.join().expect("a chain")).collect::<Vec<_>>()
+        });
+        assert!(chains.iter().all(|chain| *chain == chains[0]));
+    }
+
+    #[test]
+    fn an_own_certificate_serves_without_a_known_issuer_until_it_expires() {
+        let (folder, clock) = (folder(), ManualClock::at(NOW));
+        lab(&folder, &clock);
+        let (chain, key) = (folder.path().join(SERVER.0), folder.path().join(SERVER.1));
+        let own = Certificate::own(&chain, &key).expect("own");
+        assert!(own.authority().is_none());
+        assert_eq!(own.problem(&names(), NOW), None);
+        assert!(own.problem(&names(), NOW + CERTIFICATE_LIFE + RENEW_BEFORE).is_some());
+        assert!(own.problem(&["example.com".into()], NOW).is_some());
+        let other = Certificate::own(&chain, &folder.path().join(AUTHORITY.1)).expect_err("another key");
+        assert!(other.to_string().contains("does not go with"), "{other}");
+    }
+}

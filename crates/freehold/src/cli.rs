@@ -1,0 +1,127 @@
+//! The command line: every command with its flags, and examples in its help.
+//!
+//! Owns what can be typed. A flag that stands for a setting is one line of [`Flags::values`]; what the setting
+//! means is `settings`'.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::exit::EXIT_HELP;
+
+/// An open, self-hosted Customer Key: data of many tenants under root keys that each tenant keeps in vaults of
+/// its own.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "freehold", version, after_help = EXIT_HELP, max_term_width = 110)]
+pub struct Cli {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would print it as the help of the program")]
+    pub flags: Flags,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Flags of every command; they win over the environment, which wins over the file.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Settings")]
+pub struct Flags {
+    /// Read settings from this TOML file (or the one that FREEHOLD_CONFIG names); samples/freehold.toml has all
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The folder that holds everything that is stored
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data: Option<String>,
+    /// How logs are written to standard error: text or json
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub log_format: Option<String>,
+    /// Set any setting, as in `--set vault.listen=127.0.0.1:9443`; may be repeated
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE", value_parser = assignment)]
+    pub set: Vec<(String, String)>,
+}
+
+impl Flags {
+    /// Each flag that was given and stands for a setting: the setting, the flag, the value.
+    pub fn values(&self) -> Vec<(String, &'static str, String)> {
+        let named = [("data", "--data", &self.data), ("log.format", "--log-format", &self.log_format)];
+        let named =
+            named.into_iter().filter_map(|(key, flag, value)| Some((key.to_owned(), flag, value.clone()?)));
+        named.chain(self.set.iter().map(|(key, value)| (key.clone(), "--set", value.clone()))).collect()
+    }
+}
+
+/// The commands.
+#[derive(Debug, Clone, Subcommand)]
+pub enum Command {
+    /// Look at the configuration.
+    Config {
+        /// What to do with it.
+        #[command(subcommand)]
+        action: ConfigAction,
+    },
+    /// Examine this machine and its data folder, and say what to do.
+    ///
+    /// Looks at rights on files, disk encryption, the clock, ports and certificates. What it cannot tell is "not
+    /// checked", never "ok". It changes nothing. Status 1 if something must be mended.
+    #[command(after_help = "\
+Examples:
+  freehold doctor
+  freehold doctor --data my-data --json")]
+    Doctor {
+        /// One JSON document instead of a list for people
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// What to do with the configuration.
+#[derive(Debug, Clone, Subcommand)]
+pub enum ConfigAction {
+    /// Print every setting in force, as TOML.
+    ///
+    /// Flags win over the environment (FREEHOLD_ and the setting's name: FREEHOLD_VAULT_LISTEN), which wins over the
+    /// file, which wins over the default. An unknown name is refused.
+    #[command(after_help = "\
+Examples:
+  freehold config print
+  freehold config print --with-origin
+  freehold config print --config freehold.toml --set log.level=debug --with-origin
+  freehold config print > freehold.toml")]
+    Print {
+        /// Say of each value where it comes from
+        #[arg(long)]
+        with_origin: bool,
+        /// One JSON document instead of TOML
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("expected KEY=VALUE")?;
+    Ok((key.trim().to_owned(), value.trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound_and_every_command_has_an_example() {
+        Cli::command().debug_assert();
+        let mut open = vec![("freehold".to_owned(), Cli::command())];
+        while let Some((path, command)) = open.pop() {
+            let inner = command
+                .get_subcommands()
+                .map(|inner| (format!("{path} {}", inner.get_name()), inner.clone()));
+            let before = open.len();
+            open.extend(inner);
+            if open.len() == before {
+                let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+                assert!(help.contains(&format!("\n  {path}\n")), "{path}: no example of the plain command");
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The places inside a data folder: which file or folder holds what. Paths alone; nothing is touched here.
+
+use std::path::{Path, PathBuf};
+
+use crate::config::Config;
+
+/// The paths of one data folder, and of the two folders that may lie elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    root: PathBuf,
+    keys: PathBuf,
+    replica: PathBuf,
+}
+
+impl Layout {
+    /// The layout that the configuration asks for.
+    pub fn new(config: &Config) -> Self {
+        let root = PathBuf::clone(&config.data);
+        let or_inside =
+            |chosen: &Option<PathBuf>, name: &str| chosen.clone().unwrap_or_else(|| root.join(name));
+        let keys = or_inside(&config.keys_folder.0, "keys");
+        let replica = or_inside(&config.wraps_replica.0, "wraps-replica");
+        Self { root, keys, replica }
+    }
+
+    /// A layout with everything in one folder.
+    pub fn inside(root: impl Into<PathBuf>) -> Self {
+        let root = root.into();
+        Self { keys: root.join("keys"), replica: root.join("wraps-replica"), root }
+    }
+
+    /// The data folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The file that says which version of this layout the folder has.
+    pub fn format(&self) -> PathBuf {
+        self.root.join("FORMAT")
+    }
+
+    /// The service's own folder: custody's and the workloads' rows, and blobs.
+    pub fn service(&self) -> PathBuf {
+        self.root.join("service")
+    }
+
+    /// The service's database.
+    pub fn service_database(&self) -> PathBuf {
+        self.service().join("service.sqlite")
+    }
+
+    /// The folder of sealed blobs.
+    pub fn blobs(&self) -> PathBuf {
+        self.service().join("blobs")
+    }
+
+    /// The folder of the wrap sets' database, which is outside general backups: losing it is the purge.
+    pub fn wraps(&self) -> PathBuf {
+        self.root.join("wraps")
+    }
+
+    /// The database of the wrap sets.
+    pub fn wraps_database(&self) -> PathBuf {
+        self.wraps().join("wraps.sqlite")
+    }
+
+    /// The replica of the wrap sets.
+    pub fn wraps_replica(&self) -> &Path {
+        &self.replica
+    }
+
+    /// The key vault's own folder.
+    pub fn vault(&self) -> PathBuf {
+        self.root.join("vault")
+    }
+
+    /// The key vault's database.
+    pub fn vault_database(&self) -> PathBuf {
+        self.vault().join("vault.sqlite")
+    }
+
+    /// The availability vault's own folder.
+    pub fn availability_vault(&self) -> PathBuf {
+        self.root.join("availability-vault")
+    }
+
+    /// The availability vault's database.
+    pub fn availability_vault_database(&self) -> PathBuf {
+        self.availability_vault().join("vault.sqlite")
+    }
+
+    /// The folder of the node's key files.
+    pub fn keys(&self) -> &Path {
+        &self.keys
+    }
+
+    /// The volume key, under which everything lies that is under no policy.
+    pub fn volume_key(&self) -> PathBuf {
+        self.keys.join("volume.key")
+    }
+
+    /// The key vault's master key.
+    pub fn vault_master_key(&self) -> PathBuf {
+        self.keys.join("vault-master.key")
+    }
+
+    /// The availability vault's master key.
+    pub fn availability_master_key(&self) -> PathBuf {
+        self.keys.join("availability-vault-master.key")
+    }
+
+    /// The folder of the lab's own authority and certificate.
+    pub fn tls(&self) -> PathBuf {
+        self.root.join("tls")
+    }
+}

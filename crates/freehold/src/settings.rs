@@ -1,0 +1,283 @@
+//! The table of settings: every value that an operator can choose, with its default and what it is for.
+//!
+//! Owns the list. Where a value comes from and which source wins is `config`'s. A setting is one entry here:
+//! its flag, its variable, its place in the file, its help and its check follow from that.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use crate::config::{ConfigError, Layers, Value};
+use crate::logs::{LogFormat, LogLevel};
+
+/// A type that a setting can have.
+pub trait Kind: Sized {
+    /// What the text must be, after "expected".
+    const EXPECTS: &'static str;
+
+    /// Reads the text; `None` if it is not what is expected.
+    fn parse(text: &str) -> Option<Self>;
+
+    /// Reads a text that stands in a file of this folder.
+    fn parse_in(text: &str, _folder: &Path) -> Option<Self> {
+        Self::parse(text)
+    }
+
+    /// The value as text, where it is not the text that it was read from.
+    fn resolved(&self) -> Option<String> {
+        None
+    }
+}
+
+/// One entry of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Setting {
+    /// Its name in the file and in `--set`.
+    pub key: &'static str,
+    /// The value that holds where nobody says otherwise.
+    pub default: &'static str,
+    /// What it is for, in one or two sentences.
+    pub about: &'static str,
+}
+
+macro_rules! settings {
+    ($($(#[doc = $about:literal])+ $field:ident: $kind:ty = $key:literal, $default:literal;)*) => {
+        /// Every setting, with the value in force and where that comes from.
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct Config {$(
+            $(#[doc = $about])+
+            pub $field: Value<$kind>,
+        )*}
+
+        /// Every setting, in the order of the sample file.
+        pub const SETTINGS: &[Setting] = &[$(
+            Setting { key: $key, default: $default, about: concat!($($about),+) },
+        )*];
+
+        impl Config {
+            /// Takes each setting from the first layer that has it.
+            pub(crate) fn resolve(layers: &Layers) -> Result<Self, ConfigError> {
+                let mut complaints = Vec::new();
+                $(let $field = layers.value($key, $default, &mut complaints);)*
+                match ($($field,)*) {
+                    ($(Some($field),)*) if complaints.is_empty() => Ok(Self { $($field,)* }),
+                    _ => Err(ConfigError::Values(complaints)),
+                }
+            }
+
+            /// Each setting as its key, its text and its origin, in the order of the table.
+            pub fn entries(&self) -> Vec<(&'static str, &str, String)> {
+                vec![$(($key, self.$field.text(), self.$field.origin().to_string()),)*]
+            }
+        }
+    };
+}
+
+settings! {
+    /// The folder that holds everything that is stored: databases, sealed content, wraps, keys of the node.
+    data: PathBuf = "data", "freehold-data";
+    /// Which of the three parties this process plays: all, service, vault or availability-vault.
+    /// All in one process is a rehearsal and no separation of powers.
+    role: Role = "role", "all";
+    /// The folder of the node's key files. Keep it apart from the data: who has both has everything that is
+    /// under no customer's policy. Empty: the folder `keys` in the data folder.
+    keys_folder: OptionalPath = "keys.folder", "";
+    /// The folder of the replica of the wrap sets, best on another disk: without them nothing opens again.
+    /// Empty: the folder `wraps-replica` in the data folder.
+    wraps_replica: OptionalPath = "wraps.replica", "";
+    /// A certificate chain of your own in PEM, the server's certificate first. Empty: the lab's own authority signs one,
+    /// for names below `localhost` alone.
+    tls_certificate: OptionalPath = "tls.certificate", "";
+    /// The private key of that certificate in PEM, readable by its owner alone.
+    tls_key: OptionalPath = "tls.key", "";
+    /// Where the service's own API listens.
+    service_listen: SocketAddr = "service.listen", "127.0.0.1:8440";
+    /// Where the key vault listens.
+    vault_listen: SocketAddr = "vault.listen", "127.0.0.1:8443";
+    /// The domain of the vaults: a vault is NAME.SUFFIX. A port in it becomes part of every key identifier.
+    vault_suffix: Suffix = "vault.suffix", "vault.localhost";
+    /// Where the provider's availability vault listens.
+    availability_listen: SocketAddr = "availability-vault.listen", "127.0.0.1:8444";
+    /// The domain of the availability vault.
+    availability_suffix: Suffix = "availability-vault.suffix", "availability.localhost";
+    /// How logs are written to standard error: text or json.
+    log_format: LogFormat = "log.format", "text";
+    /// The least important events of ours that are logged: error, warn, info, debug, trace or off.
+    /// Libraries are held to warnings, because they do not know what is content.
+    log_level: LogLevel = "log.level", "info";
+}
+
+/// Which party, or parties, a process plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// All three in one process.
+    All,
+    /// Custody and the workloads.
+    Service,
+    /// A customer's key vault.
+    Vault,
+    /// The provider's availability vault.
+    AvailabilityVault,
+}
+
+impl Role {
+    /// Whether the service runs here.
+    pub fn has_service(self) -> bool {
+        matches!(self, Self::All | Self::Service)
+    }
+
+    /// Whether the key vault runs here.
+    pub fn has_vault(self) -> bool {
+        matches!(self, Self::All | Self::Vault)
+    }
+
+    /// Whether the availability vault runs here.
+    pub fn has_availability_vault(self) -> bool {
+        matches!(self, Self::All | Self::AvailabilityVault)
+    }
+}
+
+impl Kind for Role {
+    const EXPECTS: &'static str = "`all`, `service`, `vault` or `availability-vault`";
+
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "all" => Some(Self::All),
+            "service" => Some(Self::Service),
+            "vault" => Some(Self::Vault),
+            "availability-vault" => Some(Self::AvailabilityVault),
+            _ => None,
+        }
+    }
+}
+
+impl Kind for SocketAddr {
+    const EXPECTS: &'static str =
+        "an address and a port such as 127.0.0.1:8440 or [::1]:8440 (port 0: any free one)";
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+impl Kind for PathBuf {
+    const EXPECTS: &'static str = "a path";
+
+    fn parse(text: &str) -> Option<Self> {
+        (!text.is_empty() && !text.contains('\0')).then(|| Self::from(text))
+    }
+
+    // A path in a file is meant from where the file lies, not from where somebody happens to stand.
+    fn parse_in(text: &str, folder: &Path) -> Option<Self> {
+        Self::parse(text).map(|path| folder.join(path))
+    }
+
+    fn resolved(&self) -> Option<String> {
+        Some(self.display().to_string())
+    }
+}
+
+/// A path, or an empty text for none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OptionalPath(pub Option<PathBuf>);
+
+impl Kind for OptionalPath {
+    const EXPECTS: &'static str = "a path, or an empty text for none";
+
+    fn parse(text: &str) -> Option<Self> {
+        Self::parse_in(text, Path::new(""))
+    }
+
+    fn parse_in(text: &str, folder: &Path) -> Option<Self> {
+        match text {
+            "" => Some(Self(None)),
+            _ => PathBuf::parse_in(text, folder).map(|path| Self(Some(path))),
+        }
+    }
+
+    fn resolved(&self) -> Option<String> {
+        self.0.as_ref().map(|path| path.display().to_string())
+    }
+}
+
+/// A domain in lower case, with or without a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suffix(String);
+
+impl Suffix {
+    /// The domain with its port, as it stands in a key identifier.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The domain alone, as it stands in a certificate.
+    pub fn domain(&self) -> &str {
+        self.0.split(':').next().unwrap_or_default()
+    }
+}
+
+impl Kind for Suffix {
+    const EXPECTS: &'static str = "a domain of two labels or more in lower case, such as vault.localhost, \
+                                   with or without a port";
+
+    fn parse(text: &str) -> Option<Self> {
+        let (domain, port) = text.split_once(':').map_or((text, None), |(domain, port)| (domain, Some(port)));
+        let label = |label: &str| {
+            let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+            (1..=63).contains(&label.len())
+                && label.chars().all(inner)
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        };
+        let named = domain.contains('.') && domain.split('.').all(label) && domain.len() <= 253;
+        let numbered = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+        (named && numbered).then(|| Self(text.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_unique_and_in_the_form_of_the_file() {
+        for (i, setting) in SETTINGS.iter().enumerate() {
+            assert!(
+                setting.key.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '.' | '-')),
+                "{}",
+                setting.key
+            );
+            assert!(SETTINGS[i + 1..].iter().all(|other| other.key != setting.key), "{}", setting.key);
+            assert!(setting.about.len() > 20, "{}", setting.key);
+        }
+    }
+
+    #[test]
+    fn a_suffix_is_a_domain_with_or_without_a_port() {
+        for good in ["vault.localhost", "vault.localhost:8443", "a-b.example"] {
+            assert!(Suffix::parse(good).is_some(), "{good}");
+        }
+        for bad in [
+            "",
+            "localhost",
+            "Vault.localhost",
+            "vault..localhost",
+            "-a.b",
+            "a.b:0",
+            "a.b:x",
+            "https://a.b",
+            "a.b/",
+        ] {
+            assert!(Suffix::parse(bad).is_none(), "{bad}");
+        }
+        assert_eq!(Suffix::parse("vault.localhost:8443").expect("good").domain(), "vault.localhost");
+    }
+
+    #[test]
+    fn a_role_runs_its_own_party_and_all_runs_three() {
+        let parties = |role: Role| [role.has_service(), role.has_vault(), role.has_availability_vault()];
+        assert_eq!(parties(Role::All), [true, true, true]);
+        assert_eq!(parties(Role::Service), [true, false, false]);
+        assert_eq!(parties(Role::Vault), [false, true, false]);
+        assert_eq!(parties(Role::AvailabilityVault), [false, false, true]);
+    }
+}
