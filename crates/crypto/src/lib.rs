@@ -14,6 +14,7 @@ pub mod digest;
 mod key;
 mod level;
 mod lookup;
+mod mac;
 mod place;
 mod random;
 mod rsa;

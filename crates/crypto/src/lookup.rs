@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use aws_lc_rs::hmac;
-
 use crate::context::Context;
 use crate::derive;
 use crate::key::Key;
 use crate::level::Container;
+use crate::mac::Mac;
 use crate::secret::Secret;
 
 /// What a lookup key is for; tags of one use tell nothing about the other.
@@ -29,23 +28,21 @@ impl Lookup {
 }
 
 /// Makes tags: HMAC-SHA-256 under a key derived from one generation of one container key.
-pub struct LookupKey(hmac::Key);
+pub struct LookupKey(Mac);
 
 impl Key<Container> {
     /// Derives the lookup key of one use.
     pub fn lookup_key(&self, lookup: Lookup) -> LookupKey {
         let context = Context::lookup(lookup.text());
         let key = Secret::build(|out| derive::expand(self.secret(), &[context.as_bytes()], out));
-        LookupKey(hmac::Key::new(hmac::HMAC_SHA256, key.expose()))
+        LookupKey(Mac::new(key.expose()))
     }
 }
 
 impl LookupKey {
     /// The tag of these bytes; equal bytes have equal tags in one container and unrelated ones elsewhere.
     pub fn tag(&self, bytes: &[u8]) -> [u8; 32] {
-        let mut out = [0; 32];
-        out.copy_from_slice(hmac::sign(&self.0, bytes).as_ref());
-        out
+        self.0.tag(bytes)
     }
 }
 

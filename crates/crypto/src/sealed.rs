@@ -167,3 +167,5 @@ pub(crate) fn open(
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wycheproof_tests;

@@ -6,7 +6,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use aws_lc_rs::hmac;
 use zeroize::Zeroizing;
 
 use crate::context::Context;
@@ -14,6 +13,7 @@ use crate::derive;
 use crate::digest;
 use crate::key::Key;
 use crate::level::Dep;
+use crate::mac::Mac;
 use crate::place::DepPlace;
 use crate::random::Random;
 use crate::secret::{KEY_LEN, Secret};
@@ -57,10 +57,7 @@ impl Seed {
 
     /// The MAC of a wrap set's bytes, under a key of its own.
     pub(crate) fn wrap_set_mac(&self, place: &DepPlace, bytes: &[u8]) -> [u8; 32] {
-        let key = self.derive(&Context::wrap_set_mac(place));
-        let mut out = [0; 32];
-        out.copy_from_slice(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key.expose()), bytes).as_ref());
-        out
+        Mac::new(self.derive(&Context::wrap_set_mac(place)).expose()).tag(bytes)
     }
 
     fn derive(&self, context: &Context) -> Secret {

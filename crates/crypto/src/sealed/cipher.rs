@@ -71,6 +71,13 @@ impl Cipher {
         opened
     }
 
+    /// A cipher of a published test vector.
+    #[cfg(test)]
+    pub(super) fn of_vector(key: &[u8; KEY_LEN], base_nonce: [u8; NONCE_LEN]) -> Self {
+        let key = UnboundKey::new(&AES_256_GCM, key).expect("the key has the length of AES-256");
+        Self { key: LessSafeKey::new(key), base_nonce }
+    }
+
     /// Base nonce XOR chunk number, both as 96-bit big-endian numbers.
     fn nonce(&self, index: u64) -> Nonce {
         let mut nonce = self.base_nonce;
