@@ -12,6 +12,8 @@ mod context;
 mod derive;
 pub mod digest;
 mod key;
+#[cfg(test)]
+mod known_answers;
 mod level;
 mod lookup;
 mod mac;

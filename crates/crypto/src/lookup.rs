@@ -19,7 +19,7 @@ pub enum Lookup {
 }
 
 impl Lookup {
-    fn text(self) -> &'static str {
+    pub(crate) fn text(self) -> &'static str {
         match self {
             Lookup::Name => "name",
             Lookup::Import => "import",

@@ -165,6 +165,13 @@ pub(crate) fn open(
     opened
 }
 
+/// Key, base nonce and commitment, to compare with a published answer.
+#[cfg(test)]
+pub(crate) fn derived(key: &[u8; KEY_LEN], salt: &[u8; SALT_LEN], context: &[u8]) -> Vec<u8> {
+    let derived = cipher::Derived::of(key, salt, context);
+    [derived.key(), &derived.base_nonce(), derived.commitment()].concat()
+}
+
 #[cfg(test)]
 mod tests;
 #[cfg(test)]

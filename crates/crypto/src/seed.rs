@@ -60,6 +60,12 @@ impl Seed {
         Mac::new(self.derive(&Context::wrap_set_mac(place)).expose()).tag(bytes)
     }
 
+    /// The key of the MAC, to compare with a published answer.
+    #[cfg(test)]
+    pub(crate) fn wrap_set_mac_key(&self, place: &DepPlace) -> [u8; 32] {
+        *self.derive(&Context::wrap_set_mac(place)).expose()
+    }
+
     fn derive(&self, context: &Context) -> Secret {
         derive::hkdf_secret(SALT, self.expose(), context.as_bytes())
     }
