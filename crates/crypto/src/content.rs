@@ -102,3 +102,108 @@ impl Key<Container> {
         (dek, wrapped)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::place::{ContainerPlace, Part};
+    use crate::sealed::{TooLong, sealed_len};
+    use crate::testing::SeededRandom;
+
+    const MAILBOX: ContainerPlace = ContainerPlace { tenant: [1; 16], container: [2; 16], generation: 1 };
+    const PLACE: PartPlace = PartPlace { container: MAILBOX, object: [3; 16], part: Part::Blob(0) };
+
+    fn container() -> (Key<Container>, SeededRandom) {
+        let random = SeededRandom::new(1);
+        (Key::generate(&random), random)
+    }
+
+    #[test]
+    fn a_part_opens_in_its_place_and_in_no_other() {
+        let (key, random) = container();
+        let part = key.seal(b"content", &PLACE, &random);
+        assert_eq!(key.open(&part.dek, &part.message, &PLACE), Ok(b"content".to_vec()));
+        for elsewhere in [
+            PartPlace { part: Part::Blob(1), ..PLACE },
+            PartPlace { part: Part::Metadata, ..PLACE },
+            PartPlace { object: [9; 16], ..PLACE },
+            PartPlace { container: ContainerPlace { generation: 2, ..MAILBOX }, ..PLACE },
+            PartPlace { container: ContainerPlace { container: [9; 16], ..MAILBOX }, ..PLACE },
+            PartPlace { container: ContainerPlace { tenant: [9; 16], ..MAILBOX }, ..PLACE },
+        ] {
+            assert_eq!(
+                key.open(&part.dek, &part.message, &elsewhere),
+                Err(OpenError::Header),
+                "{elsewhere:?}"
+            );
+            assert_eq!(key.opener(&part.dek, &elsewhere).err(), Some(OpenError::Header), "{elsewhere:?}");
+        }
+        let other = Key::<Container>::generate(&random);
+        assert_eq!(other.open(&part.dek, &part.message, &PLACE), Err(OpenError::Header));
+    }
+
+    #[test]
+    fn a_message_does_not_open_with_the_dek_of_another() {
+        let (key, random) = container();
+        let (one, two) = (key.seal(b"one", &PLACE, &random), key.seal(b"two", &PLACE, &random));
+        assert_eq!(key.open(&one.dek, &two.message, &PLACE), Err(OpenError::Header));
+        // An old message with its own old DEK does open: rows are versioned and audited for that.
+        assert_eq!(key.open(&one.dek, &one.message, &PLACE), Ok(b"one".to_vec()));
+    }
+
+    #[test]
+    fn one_content_sealed_twice_shares_no_header_no_dek_and_no_ciphertext() {
+        let (key, random) = container();
+        let (one, two) = (key.seal(&[0; 64], &PLACE, &random), key.seal(&[0; 64], &PLACE, &random));
+        assert_ne!(one.dek, two.dek);
+        assert!(one.message.windows(16).all(|piece| !two.message.windows(16).any(|other| other == piece)));
+    }
+
+    #[test]
+    fn buffers_are_used_again_and_left_empty_by_a_failure() {
+        let (key, random) = container();
+        let (mut message, mut content) = (vec![0xaa; 100_000], vec![0xbb; 5]);
+        for len in [40_000, 10, 0, 16_384, 70_000] {
+            let plain = vec![len as u8; len];
+            let dek = key.seal_into(&plain, &PLACE, &random, &mut message);
+            assert_eq!(message.len() as u64, sealed_len(len as u64));
+            assert_eq!(key.open_into(&dek, &message, &PLACE, &mut content), Ok(()));
+            assert_eq!(content, plain);
+            message[60] ^= 1;
+            assert!(key.open_into(&dek, &message, &PLACE, &mut content).is_err());
+            assert!(content.is_empty());
+            content.extend_from_slice(b"old");
+            assert!(key.open_into(&dek, &message[..9], &PLACE, &mut content).is_err());
+            assert!(content.is_empty());
+        }
+        content.extend_from_slice(b"old");
+        let stranger = Wrapped::from_bytes(vec![0; Wrapped::<Dek>::LEN]);
+        assert!(key.open_into(&stranger, &message, &PLACE, &mut content).is_err());
+        assert!(content.is_empty());
+    }
+
+    #[test]
+    fn streams_and_ranges_meet_the_one_shot_form() {
+        let (key, random) = container();
+        let plain: Vec<u8> = (0..50_000).map(|at| at as u8).collect();
+        let (dek, mut sealer) = key.sealer(&PLACE, &random);
+        let header = *sealer.header();
+        let mut message = Vec::new();
+        for piece in plain.chunks(777) {
+            assert_eq!(sealer.push(piece, &mut message), Ok::<(), TooLong>(()));
+        }
+        sealer.finish(&mut message);
+        assert_eq!(message[..HEADER_LEN], header);
+        assert_eq!(key.open(&dek, &message, &PLACE), Ok(plain.clone()));
+
+        let (mut opener, mut out) = (key.opener(&dek, &PLACE).expect("its own place"), Vec::new());
+        message.chunks(1000).try_for_each(|piece| opener.push(piece, &mut out)).expect("authentic");
+        opener.finish(&mut out).expect("whole");
+        assert_eq!(out, plain);
+
+        let range = key.open_range(&dek, &PLACE, &header, 16_000..33_000, 50_000).expect("inside");
+        let read = range.ciphertext();
+        let opened = range.open(&message[read.start as usize..read.end as usize]);
+        assert_eq!(opened.as_deref(), Ok(&plain[16_000..33_000]));
+    }
+}
