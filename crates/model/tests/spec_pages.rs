@@ -1,9 +1,19 @@
 //! The tables of spec/ say what the code does: each row is read from the page and compared.
 
+use freehold_model::check::Check;
 use freehold_model::fault::TABLE;
+use freehold_model::key_identifier::KeyIdentifier;
+use freehold_model::policy::{PolicyKind, State};
 use freehold_model::refusal::{Actor, Code};
+use freehold_model::root_key::{RecoveryLevels, RootKeyFacts, key_checks, pair_checks};
+use freehold_model::settings::{Bound, Hold, OutageBudget, Settings};
+use freehold_model::share_point::{GeoState, Progress};
+use freehold_model::slot::Slot;
+use freehold_model::time::Timestamp;
+use freehold_model::unwrap::Family;
 
 const UNWRAP_ORDER: &str = include_str!("../../../spec/unwrap-order.md");
+const POLICIES: &str = include_str!("../../../spec/policies.md");
 const ERRORS: &str = include_str!("../../../spec/errors.md");
 
 /// The cells of the rows of the table whose first header is `header`.
@@ -57,4 +67,80 @@ fn the_codes_of_the_page_are_those_of_the_code() {
         })
         .collect();
     assert_eq!(of_page, of_code);
+}
+
+#[test]
+fn the_rules_for_root_keys_of_the_page_are_those_of_the_code() {
+    let facts = RootKeyFacts {
+        identifier: KeyIdentifier::from_stored("https://contoso-a.vault.azure.net/keys/k")
+            .expect("canonical"),
+        key_type: String::new(),
+        bits: None,
+        key_ops: vec![],
+        enabled: false,
+        expires: None,
+        not_before: None,
+        recovery_level: None,
+        subscription: None,
+    };
+    let cells = |on: &str, checks: Vec<Check>| -> Vec<Vec<String>> {
+        checks.into_iter().map(|check| vec![check.rule.to_owned(), on.to_owned(), check.expected]).collect()
+    };
+    let mut of_code = cells("key", key_checks(&facts, &RecoveryLevels::default(), Timestamp(0)));
+    of_code.extend(cells("pair", pair_checks(&facts, &facts)));
+    assert_eq!(table(POLICIES, "rule"), of_code);
+}
+
+#[test]
+fn the_kinds_of_the_page_are_those_of_the_code() {
+    for (row, kind) in table(POLICIES, "kind").iter().zip(PolicyKind::ALL) {
+        let family = match kind.family() {
+            Family::Exchange => "Exchange",
+            Family::SharePoint => "SharePoint",
+        };
+        assert_eq!(row[..2], [kind.slug(), family]);
+        let limit: String = row[2].chars().take_while(char::is_ascii_digit).collect();
+        assert_eq!(limit, kind.limit().to_string(), "{kind}");
+    }
+    assert_eq!(table(POLICIES, "kind").len(), PolicyKind::ALL.len());
+}
+
+#[test]
+fn the_settings_of_the_page_are_those_of_the_code() {
+    let digits = |cell: &str| -> Vec<u64> {
+        let plain = cell.replace(',', "");
+        plain.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok()).collect()
+    };
+    let (mail, sites) = (Settings::default_of(Family::Exchange), Settings::default_of(Family::SharePoint));
+    let rows = table(POLICIES, "setting");
+    let row = |name: &str| rows.iter().find(|row| row[0] == name).expect("a row of that name");
+    assert_eq!(row("preset")[1], format!("{}; SharePoint {}", mail.preset, sites.preset));
+    assert_eq!(digits(row("bound")[1]), [mail.bound.secs()]);
+    assert_eq!(digits(row("bound")[2]), [Bound::LEAST, Bound::MOST]);
+    assert_eq!(digits(row("hold")[1]), [mail.hold.secs(), sites.hold.secs()]);
+    assert_eq!(digits(row("hold")[2]), [Hold::LEAST, Hold::MOST]);
+    assert_eq!(digits(row("outage budget")[1])[0], mail.outage_budget.secs());
+    assert_eq!(digits(row("outage budget")[2]), [OutageBudget::LEAST, OutageBudget::MOST]);
+}
+
+#[test]
+fn the_states_of_the_page_are_those_of_the_code() {
+    let shown =
+        [State::PendingActivation, State::Active, State::Disabled, State::Revoked, State::PendingDeletion];
+    let of_page: Vec<String> = table(POLICIES, "shown").iter().map(|row| row[0].to_owned()).collect();
+    assert_eq!(of_page, shown.map(|state| format!("{state:?}")));
+
+    let some = Progress { done: 0, total: 1 };
+    let geo = [
+        GeoState::Unregistered,
+        GeoState::Registering(some),
+        GeoState::Registered,
+        GeoState::Rolling { slot: Slot::First, progress: some },
+        GeoState::Recovering,
+    ];
+    let of_code = geo.map(|state| {
+        let percent = if state.percent().is_some() { "yes" } else { "no" };
+        vec![state.number().to_string(), state.word().to_owned(), percent.to_owned()]
+    });
+    assert_eq!(table(POLICIES, "number"), of_code);
 }
