@@ -1,53 +1,46 @@
-//! The data folder: made on the first start, recognised on every other, refused when a newer program wrote it.
+//! The data folder: made on the first start, held by one process a party, refused when it is not ours.
 //!
-//! Owns the FORMAT file and the rights of the folders. What lies in which folder is `layout`'s, the lock of a
-//! running service is the store's.
+//! Owns what belongs in the folder and who may enter. Each party's own folder carries the store's lock and its
+//! marker, so that three parties can be three processes on one data folder. What lies where is `layout`'s.
 
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
+use store::{DataLock, StoreError};
+
+use crate::exit::{Exit, Failure};
 use crate::layout::Layout;
 use crate::settings::Role;
 
-/// The version of the layout that this program writes.
-pub const FOLDER_FORMAT: u32 = 1;
 /// The rights of the folders: what is sealed is not secret, but names, sizes and times are nobody's business.
 pub const FOLDER_MODE: u32 = 0o700;
-/// What the FORMAT file says before the number.
-const FORMAT_WORDS: &str = "freehold data folder, format ";
-/// The FORMAT file while it is being written.
-const DRAFT: &str = "FORMAT.new";
+/// What the store marks a folder with.
+const MARKER: &str = "freehold.json";
 
 /// Why a data folder cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
-    /// A newer program wrote it.
+    /// It holds other things.
     #[error(
-        "{} has format {found} and this program knows formats up to {FOLDER_FORMAT}: use the newer program that \
-         wrote it", path.display()
-    )]
-    Newer {
-        /// The folder.
-        path: PathBuf,
-        /// The format that it has.
-        found: u32,
-    },
-    /// It holds things and is no data folder.
-    #[error(
-        "{} is not empty and is no data folder of ours: choose an empty folder or one that does not exist yet",
+        "{} holds {found:?}, which is not ours: choose an empty folder, or one that does not exist yet",
         path.display()
     )]
     Foreign {
         /// The folder.
         path: PathBuf,
+        /// The first thing that is not ours.
+        found: String,
     },
-    /// The FORMAT file cannot be understood.
-    #[error("{} is damaged: it should say \"{FORMAT_WORDS}{FOLDER_FORMAT}\"", path.display())]
-    Damaged {
-        /// The FORMAT file.
+    /// The store refuses the folder of a party: a newer program wrote it, or another process holds it.
+    #[error("{}: {error}", path.display())]
+    Store {
+        /// The party's folder.
         path: PathBuf,
+        /// What the store says.
+        error: StoreError,
     },
     /// The system says no.
     #[error("{}: {error}", path.display())]
@@ -59,85 +52,116 @@ pub enum FolderError {
     },
 }
 
+impl From<FolderError> for Failure {
+    fn from(error: FolderError) -> Self {
+        let exit = match &error {
+            FolderError::Foreign { .. } | FolderError::Store { error: StoreError::Newer { .. }, .. } => {
+                Exit::Refused
+            }
+            FolderError::Store { error: StoreError::Locked(_) | StoreError::Full, .. } => Exit::Outage,
+            FolderError::Store { .. } | FolderError::Io { .. } => Exit::Ours,
+        };
+        Self::new(exit, error)
+    }
+}
+
 /// What a data folder is before anything is done with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// It does not exist, or it is empty.
+    /// It does not exist, or holds nothing of the parties that are asked for.
     New,
     /// It is ours, of a format that this program knows.
     Ours,
 }
 
-/// Looks at a data folder without changing it.
-pub fn examine(layout: &Layout) -> Result<Standing, FolderError> {
-    let io = |path: &Path, error| FolderError::Io { path: path.to_owned(), error };
-    let path = layout.format();
-    match fs::read_to_string(&path) {
-        Ok(text) => {
-            let number =
-                text.trim_end().strip_prefix(FORMAT_WORDS).and_then(|number| number.parse::<u32>().ok());
-            match number {
-                None | Some(0) => Err(FolderError::Damaged { path }),
-                Some(found) if found > FOLDER_FORMAT => {
-                    Err(FolderError::Newer { path: layout.root().to_owned(), found })
-                }
-                Some(_) => Ok(Standing::Ours),
-            }
+/// A data folder that this process holds for its parties, until this is dropped.
+#[derive(Debug)]
+pub struct DataFolder {
+    /// Where everything lies.
+    pub layout: Layout,
+    /// What the folder was before.
+    pub standing: Standing,
+    _locks: Vec<DataLock>,
+}
+
+impl DataFolder {
+    /// Opens a data folder for a role, and makes what is missing of it.
+    pub fn open(layout: Layout, role: Role) -> Result<Self, FolderError> {
+        let standing = examine(&layout, role)?;
+        let mut folders = vec![layout.root().to_owned(), layout.keys().to_owned(), layout.tls()];
+        if role.has_service() {
+            folders.extend([
+                layout.service(),
+                layout.blobs(),
+                layout.wraps(),
+                layout.wraps_replica().to_owned(),
+            ]);
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match fs::read_dir(layout.root()) {
-            Ok(entries) => {
-                // A first start that was killed at once leaves the draft of FORMAT and nothing else.
-                let mut others =
-                    entries.filter(|entry| !entry.as_ref().is_ok_and(|entry| entry.file_name() == DRAFT));
-                match others.next() {
-                    None => Ok(Standing::New),
-                    Some(_) => Err(FolderError::Foreign { path: layout.root().to_owned() }),
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Standing::New),
-            Err(error) => Err(io(layout.root(), error)),
-        },
-        Err(error) => Err(io(&path, error)),
+        folders.iter().try_for_each(|folder| make(folder))?;
+        let take = |path: PathBuf| DataLock::take(&path).map_err(|error| FolderError::Store { path, error });
+        let locks = parties(&layout, role).into_iter().map(take).collect::<Result<_, _>>()?;
+        Ok(Self { layout, standing, _locks: locks })
     }
 }
 
-/// Opens a data folder for a role, and makes what is missing of it; returns what it was before.
-pub fn open(layout: &Layout, role: Role) -> Result<Standing, FolderError> {
-    let standing = examine(layout)?;
-    make(layout.root())?;
-    if standing == Standing::New {
-        // Last things first: with FORMAT there, a start that is killed after it finds a folder of ours.
-        let path = layout.format();
-        write(layout.root(), &path).map_err(|error| FolderError::Io { path, error })?;
+/// Looks at a data folder without changing it or holding it.
+pub fn examine(layout: &Layout, role: Role) -> Result<Standing, FolderError> {
+    let root = layout.root();
+    let entries = match fs::read_dir(root) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Standing::New),
+        Err(error) => return Err(FolderError::Io { path: root.to_owned(), error }),
+    };
+    for entry in entries {
+        let entry = entry.map_err(|error| FolderError::Io { path: root.to_owned(), error })?;
+        if !layout.is_ours(&entry.path()) {
+            let found = entry.file_name().to_string_lossy().chars().take(MAX_SHOWN).collect();
+            return Err(FolderError::Foreign { path: root.to_owned(), found });
+        }
     }
-    let mut folders = vec![layout.keys().to_owned(), layout.tls()];
-    if role.has_service() {
-        folders.extend([layout.service(), layout.blobs(), layout.wraps(), layout.wraps_replica().to_owned()]);
+    let mut standing = Standing::New;
+    for path in parties(layout, role) {
+        if marked(&path)? {
+            standing = Standing::Ours;
+        }
     }
-    if role.has_vault() {
-        folders.push(layout.vault());
-    }
-    if role.has_availability_vault() {
-        folders.push(layout.availability_vault());
-    }
-    folders.iter().try_for_each(|folder| make(folder))?;
     Ok(standing)
+}
+
+/// Whether the store marked this folder with a format that we know; the lock is not taken.
+fn marked(folder: &Path) -> Result<bool, FolderError> {
+    #[derive(Deserialize)]
+    struct Marker {
+        format: u32,
+    }
+    let refused = |error| FolderError::Store { path: folder.to_owned(), error };
+    match fs::read(folder.join(MARKER)) {
+        Ok(bytes) => match serde_json::from_slice(&bytes) {
+            Ok(Marker { format: 1..=store::FORMAT }) => Ok(true),
+            Ok(Marker { format: 0 }) | Err(_) => {
+                Err(refused(StoreError::Corrupt(format!("{MARKER} names no format"))))
+            }
+            Ok(Marker { format }) => Err(refused(StoreError::Newer { found: format, known: store::FORMAT })),
+        },
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(FolderError::Io { path: folder.join(MARKER), error }),
+    }
+}
+
+/// The folders of the parties that a role plays; each is held by one process.
+fn parties(layout: &Layout, role: Role) -> Vec<PathBuf> {
+    let parties = [
+        (role.has_service(), layout.service()),
+        (role.has_vault(), layout.vault()),
+        (role.has_availability_vault(), layout.availability_vault()),
+    ];
+    parties.into_iter().filter(|(here, _)| *here).map(|(_, folder)| folder).collect()
 }
 
 /// The folders of a layout that exist and that others than the owner may enter, with their rights.
 pub fn open_to_others(layout: &Layout) -> Vec<(PathBuf, u32)> {
-    let folders = [
-        layout.root().to_owned(),
-        layout.keys().to_owned(),
-        layout.tls(),
-        layout.service(),
-        layout.wraps(),
-        layout.wraps_replica().to_owned(),
-        layout.vault(),
-        layout.availability_vault(),
-    ];
     let rights = |folder: PathBuf| Some((fs::metadata(&folder).ok()?.permissions().mode() & 0o7777, folder));
-    let rights = folders.into_iter().filter_map(rights).map(|(mode, folder)| (folder, mode));
+    let rights = layout.folders().into_iter().filter_map(rights).map(|(mode, folder)| (folder, mode));
     rights.filter(|(_, mode)| mode & 0o077 != 0).collect()
 }
 
@@ -146,22 +170,14 @@ fn make(folder: &Path) -> Result<(), FolderError> {
         return Ok(());
     }
     let made = DirBuilder::new().recursive(true).mode(FOLDER_MODE).create(folder);
-    let synced = made.and_then(|()| match folder.parent() {
-        // The name of a new folder is in its parent, and lost with it at a power cut if that is not synced.
-        Some(parent) if !parent.as_os_str().is_empty() => File::open(parent)?.sync_all(),
-        _ => File::open(".")?.sync_all(),
-    });
+    // The name of a new folder is in its parent, and lost with it at a power cut if that is not synced.
+    let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let synced = made.and_then(|()| File::open(parent)?.sync_all());
     synced.map_err(|error| FolderError::Io { path: folder.to_owned(), error })
 }
 
-fn write(folder: &Path, path: &Path) -> io::Result<()> {
-    let draft = folder.join(DRAFT);
-    let mut file = File::create(&draft)?;
-    writeln!(file, "{FORMAT_WORDS}{FOLDER_FORMAT}")?;
-    file.sync_all()?;
-    fs::rename(&draft, path)?;
-    File::open(folder)?.sync_all()
-}
+/// Characters of a foreign name that an error shows.
+const MAX_SHOWN: usize = 60;
 
 #[cfg(test)]
 mod tests {
@@ -175,70 +191,75 @@ mod tests {
         (folder, layout)
     }
 
+    fn open(layout: &Layout, role: Role) -> Result<DataFolder, FolderError> {
+        DataFolder::open(layout.clone(), role)
+    }
+
     #[test]
     fn a_new_folder_is_made_for_its_owner_alone_and_found_again() {
         let (_keep, layout) = place();
-        assert_eq!(examine(&layout).expect("nothing"), Standing::New);
-        assert_eq!(open(&layout, Role::All).expect("made"), Standing::New);
-        assert_eq!(open(&layout, Role::All).expect("found"), Standing::Ours);
+        assert_eq!(examine(&layout, Role::All).expect("nothing"), Standing::New);
+        assert!(!layout.root().exists());
+        assert_eq!(open(&layout, Role::All).expect("made").standing, Standing::New);
+        assert_eq!(open(&layout, Role::All).expect("found").standing, Standing::Ours);
         assert_eq!(open_to_others(&layout), []);
-        for folder in
-            [layout.service(), layout.wraps(), layout.vault(), layout.availability_vault(), layout.tls()]
-        {
+        for folder in layout.folders() {
             assert!(folder.is_dir(), "{}", folder.display());
         }
     }
 
     #[test]
-    fn a_role_makes_its_own_folders_alone() {
+    fn a_role_makes_its_own_folder_and_lets_the_others_start_beside_it() {
         let (_keep, layout) = place();
-        open(&layout, Role::Vault).expect("made");
-        assert!(layout.vault().is_dir());
+        let vault = open(&layout, Role::Vault).expect("made");
         assert!(!layout.service().exists() && !layout.availability_vault().exists());
+        let service = open(&layout, Role::Service).expect("another process could");
+        assert_eq!(service.standing, Standing::New);
+        let refused = open(&layout, Role::All).expect_err("held");
+        assert!(matches!(refused, FolderError::Store { error: StoreError::Locked(_), .. }), "{refused}");
+        assert_eq!(Failure::from(refused).exit, Exit::Outage);
+        drop((vault, service));
+        open(&layout, Role::All).expect("given back");
     }
 
     #[test]
     fn a_folder_of_a_newer_program_is_refused_and_not_touched() {
         let (_keep, layout) = place();
-        open(&layout, Role::Vault).expect("made");
-        fs::write(layout.format(), format!("{FORMAT_WORDS}2\n")).expect("written");
+        drop(open(&layout, Role::Vault).expect("made"));
+        fs::write(layout.vault().join(MARKER), "{\"format\":99}").expect("written");
         let refused = open(&layout, Role::All).expect_err("refused");
-        assert!(matches!(refused, FolderError::Newer { found: 2, .. }), "{refused}");
+        assert!(
+            matches!(refused, FolderError::Store { error: StoreError::Newer { found: 99, .. }, .. }),
+            "{refused}"
+        );
         assert!(!layout.service().exists());
     }
 
     #[test]
-    fn a_folder_with_other_things_in_it_is_refused() {
+    fn a_folder_with_other_things_in_it_is_refused_and_not_touched() {
         let (_keep, layout) = place();
         fs::create_dir(layout.root()).expect("made");
         fs::write(layout.root().join("letter.txt"), "mine").expect("written");
-        assert!(matches!(open(&layout, Role::All), Err(FolderError::Foreign { .. })));
+        let refused = open(&layout, Role::All).expect_err("refused");
+        assert!(refused.to_string().contains("letter.txt"), "{refused}");
+        assert!(!layout.vault().exists());
     }
 
     #[test]
-    fn a_first_start_that_was_killed_is_no_obstacle() {
+    fn a_damaged_marker_is_ours_to_mend() {
         let (_keep, layout) = place();
-        fs::create_dir(layout.root()).expect("made");
-        fs::write(layout.root().join(DRAFT), "free").expect("written");
-        assert_eq!(open(&layout, Role::Vault).expect("made"), Standing::New);
-        assert_eq!(examine(&layout).expect("ours"), Standing::Ours);
-    }
-
-    #[test]
-    fn a_damaged_format_is_refused() {
-        let (_keep, layout) = place();
-        open(&layout, Role::Vault).expect("made");
-        for text in ["", "format 1", "freehold data folder, format one\n", "freehold data folder, format 0\n"]
-        {
-            fs::write(layout.format(), text).expect("written");
-            assert!(matches!(open(&layout, Role::All), Err(FolderError::Damaged { .. })), "{text:?}");
+        drop(open(&layout, Role::Vault).expect("made"));
+        for text in ["", "{}", "{\"format\":0}"] {
+            fs::write(layout.vault().join(MARKER), text).expect("written");
+            let refused = open(&layout, Role::All).expect_err("refused");
+            assert_eq!(Failure::from(refused).exit, Exit::Ours, "{text:?}");
         }
     }
 
     #[test]
     fn a_folder_that_others_may_enter_is_named() {
         let (_keep, layout) = place();
-        open(&layout, Role::Vault).expect("made");
+        drop(open(&layout, Role::Vault).expect("made"));
         fs::set_permissions(layout.vault(), fs::Permissions::from_mode(0o755)).expect("rights");
         assert_eq!(open_to_others(&layout), [(layout.vault(), 0o755)]);
     }

@@ -34,9 +34,20 @@ impl Layout {
         &self.root
     }
 
-    /// The file that says which version of this layout the folder has.
-    pub fn format(&self) -> PathBuf {
-        self.root.join("FORMAT")
+    /// Every folder, whether it exists or not.
+    pub fn folders(&self) -> Vec<PathBuf> {
+        let (keys, replica) = (self.keys.clone(), self.replica.clone());
+        let parties = [self.service(), self.blobs(), self.wraps(), self.vault(), self.availability_vault()];
+        [self.root.clone(), keys, replica, self.tls()].into_iter().chain(parties).collect()
+    }
+
+    /// Whether something right below the root belongs there.
+    pub fn is_ours(&self, path: &Path) -> bool {
+        // Also where the keys or the replica would lie if they had not been told to lie elsewhere.
+        self.folders()
+            .iter()
+            .chain(&Self::inside(&self.root).folders())
+            .any(|folder| folder.starts_with(path))
     }
 
     /// The service's own folder: custody's and the workloads' rows, and blobs.

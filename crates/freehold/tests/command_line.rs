@@ -146,12 +146,13 @@ fn the_doctor_finds_nothing_to_mend_before_the_first_start_and_makes_nothing() {
 #[test]
 fn the_doctor_refuses_a_folder_of_a_newer_program_and_says_what_to_do() {
     let folder = folder();
-    std::fs::write(folder.path().join("FORMAT"), "freehold data folder, format 99\n").expect("written");
+    std::fs::create_dir(folder.path().join("vault")).expect("made");
+    std::fs::write(folder.path().join("vault/freehold.json"), r#"{"format":99}"#).expect("written");
     let (status, answer) = doctor(folder.path(), &[]);
     assert_eq!(status, Some(1));
     assert_eq!(answer["ok"], false);
     assert_eq!(verdict(&answer, "data folder"), "failed");
-    assert!(answer.to_string().contains("use the newer program"));
+    assert!(answer.to_string().contains("99"), "{answer:#}");
 }
 
 #[test]

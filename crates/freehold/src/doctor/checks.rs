@@ -30,7 +30,7 @@ const SYNCHRONIZED: &str = "/run/systemd/timesync/synchronized";
 /// Every check, in the order in which they are shown.
 pub(super) fn all(config: &Config, clock: &dyn Clock) -> Vec<Finding> {
     let layout = Layout::new(config);
-    let standing = folder::examine(&layout);
+    let standing = folder::examine(&layout, *config.role);
     let ours = matches!(standing, Ok(Standing::Ours));
     let mut findings = vec![data_folder(&layout, standing)];
     if ours {
@@ -49,11 +49,11 @@ fn data_folder(layout: &Layout, standing: Result<Standing, folder::FolderError>)
     const CHECK: &str = "data folder";
     let root = layout.root().display();
     match standing {
-        Ok(Standing::Ours) => Finding::ok(CHECK, format!("{root} has format {}", folder::FOLDER_FORMAT)),
+        Ok(Standing::Ours) => Finding::ok(CHECK, format!("{root} has format {}", store::FORMAT)),
         Ok(Standing::New) => Finding::new(
             CHECK,
             Verdict::NotChecked,
-            format!("{root} does not exist yet or is empty"),
+            format!("{root} does not exist yet, or holds nothing of this role"),
             "nothing to do: the first start makes it; name another with --data",
         ),
         Err(error) => Finding::new(CHECK, Verdict::Failed, error.to_string(), ""),
@@ -292,7 +292,7 @@ mod tests {
     fn started() -> (TempDir, Layout, ManualClock) {
         let keep = TempDir::new().expect("a folder");
         let layout = Layout::inside(keep.path().join("data"));
-        folder::open(&layout, crate::settings::Role::All).expect("made");
+        folder::DataFolder::open(layout.clone(), crate::settings::Role::All).expect("made");
         KeyFile::open(&layout.volume_key(), &layout.service_database(), &SystemRandom).expect("a key");
         let clock = ManualClock::at(NOW);
         let system = crate::clock::SystemClock.now();
