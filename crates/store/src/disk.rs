@@ -38,6 +38,7 @@ impl Disk {
             known: Mutex::default(),
             folders: RwLock::default(),
         };
+        make_folders(folder)?;
         make_folders(&disk.objects)?;
         make_folders(&disk.staging)?;
         let removed = empty_folder(&disk.staging)?;
@@ -64,7 +65,7 @@ impl Disk {
             file.write(&bytes)?;
             staged.push((name, file));
         }
-        sync_all(&staged)?;
+        side_by_side(&staged, |(_, file)| file.sync())?;
         self.publish(staged)
     }
 
@@ -72,14 +73,19 @@ impl Disk {
     pub(crate) fn publish(&self, staged: Vec<(BlobName, Staged)>) -> Result<(), StoreError> {
         let _no_folder_vanishes = self.folders.read().unwrap_or_else(PoisonError::into_inner);
         let mut touched = BTreeSet::new();
+        let mut new = BTreeSet::new();
         for (name, file) in staged {
             let to = self.objects.join(name.as_str());
-            let folder = to.parent().unwrap_or(&self.objects).to_owned();
-            self.ensure(&folder)?;
+            let folder = to.parent().unwrap_or(&self.objects);
+            self.make_way(folder, &mut new)?;
             file.publish(&to)?;
-            touched.insert(folder);
+            touched.insert(folder.to_owned());
         }
-        touched.iter().try_for_each(|folder| sync_folder(folder))
+        touched.extend(new.iter().filter_map(|folder| folder.parent()).map(Path::to_owned));
+        let touched: Vec<_> = touched.into_iter().collect();
+        side_by_side(&touched, |folder| sync_folder(folder))?;
+        self.remember(new);
+        Ok(())
     }
 
     /// Removes a blob, and the folders that are empty without it; no fault if there is none.
@@ -105,21 +111,27 @@ impl Disk {
         Ok(())
     }
 
-    /// Makes a folder below `objects/`, and those between, and gets their entries onto the disk.
-    fn ensure(&self, folder: &Path) -> Result<(), StoreError> {
-        if folder == self.objects || self.known().contains(folder) {
+    /// Makes a folder below `objects/` and those between, and adds those whose entries must get onto the disk.
+    ///
+    /// One that exists may still be unsynced, if whoever made it crashed or is a step behind.
+    fn make_way(&self, folder: &Path, new: &mut BTreeSet<PathBuf>) -> Result<(), StoreError> {
+        if folder == self.objects || new.contains(folder) || self.known().contains(folder) {
             return Ok(());
         }
         if let Some(above) = folder.parent() {
-            self.ensure(above)?;
+            self.make_way(above, new)?;
         }
         make_folder(folder)?;
+        new.insert(folder.to_owned());
+        Ok(())
+    }
+
+    fn remember(&self, durable: BTreeSet<PathBuf>) {
         let mut known = self.known();
-        if known.len() >= MAX_KNOWN {
+        if known.len() + durable.len() > MAX_KNOWN {
             known.clear();
         }
-        known.insert(folder.to_owned());
-        Ok(())
+        known.extend(durable);
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashSet<PathBuf>> {
@@ -127,15 +139,18 @@ impl Disk {
     }
 }
 
-/// Syncs the files from a few threads: the file system's journal then takes many in one go.
-fn sync_all(staged: &[(BlobName, Staged)]) -> Result<(), StoreError> {
-    let share = staged.len().div_ceil(SYNCS).max(1);
+/// Syncs from a few threads: the file system's journal then takes many in one go.
+fn side_by_side<T: Sync>(
+    all: &[T],
+    sync: impl Fn(&T) -> Result<(), StoreError> + Sync,
+) -> Result<(), StoreError> {
+    let work = |share: &[T]| share.iter().try_for_each(&sync);
+    let share = all.len().div_ceil(SYNCS).max(1);
     std::thread::scope(|scope| {
-        let sync = |files: &[(BlobName, Staged)]| files.iter().try_for_each(|(_, file)| file.sync());
-        let mut shares = staged.chunks(share);
+        let mut shares = all.chunks(share);
         let own = shares.next();
-        let others: Vec<_> = shares.map(|files| scope.spawn(move || sync(files))).collect();
-        let mut result = own.map_or(Ok(()), sync);
+        let others: Vec<_> = shares.map(|share| scope.spawn(|| work(share))).collect();
+        let mut result = own.map_or(Ok(()), work);
         for other in others {
             let synced = other.join();
             result =
@@ -145,8 +160,8 @@ fn sync_all(staged: &[(BlobName, Staged)]) -> Result<(), StoreError> {
     })
 }
 
-/// Threads that sync the files of one batch.
-const SYNCS: usize = 8;
+/// Threads that sync the files or folders of one batch.
+const SYNCS: usize = 16;
 
 /// Folders that are remembered as durable; above it, all are forgotten and synced once more.
 const MAX_KNOWN: usize = 65_536;

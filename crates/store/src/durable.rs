@@ -69,27 +69,27 @@ pub(crate) fn sync_folder(folder: &Path) -> Result<(), StoreError> {
     synced.map_err(|fault| StoreError::io("cannot sync", folder, &fault))
 }
 
-/// Makes a folder below one that exists, readable by its owner alone; its own entry is on the disk afterwards.
-///
-/// It is synced also when it was there: whoever made it may have crashed before the sync.
+/// Makes a folder below one that exists, readable by its owner alone; no fault if it is there.
 pub(crate) fn make_folder(folder: &Path) -> Result<(), StoreError> {
     match DirBuilder::new().mode(FOLDER_MODE).create(folder) {
         Err(fault) if fault.kind() != io::ErrorKind::AlreadyExists => {
-            return Err(StoreError::io("cannot make", folder, &fault));
+            Err(StoreError::io("cannot make", folder, &fault))
         }
-        _ => {}
+        _ => Ok(()),
     }
-    sync_folder(folder.parent().unwrap_or(Path::new(".")))
 }
 
-/// Makes a folder with all folders above it that are missing.
+/// Makes a folder with all folders above it that are missing; their entries are on the disk when it returns.
+///
+/// The last one is synced also if it was there: whoever made it may have crashed before the sync.
 pub(crate) fn make_folders(folder: &Path) -> Result<(), StoreError> {
     let above = folder.ancestors().skip(1).filter(|above| !above.as_os_str().is_empty());
     let missing: Vec<_> = above.take_while(|above| !above.exists()).collect();
-    for above in missing.into_iter().rev() {
-        make_folder(above)?;
+    for folder in missing.into_iter().rev().chain([folder]) {
+        make_folder(folder)?;
+        sync_folder(folder.parent().unwrap_or(Path::new(".")))?;
     }
-    make_folder(folder)
+    Ok(())
 }
 
 /// Removes every file of a folder, which holds only what crashes left; folders in it are somebody else's.

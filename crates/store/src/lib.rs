@@ -18,6 +18,7 @@ mod row;
 mod schema;
 mod sqlite;
 mod store;
+mod traces;
 
 pub use audit::{AuditEntry, AuditRow, ChainFault, Head, Verdict, verify};
 pub use batch::{Batch, Cause};
@@ -30,3 +31,4 @@ pub use replica::Replica;
 pub use row::{Row, Scan};
 pub use schema::{Migration, Rewrite, Schema, Step, Table};
 pub use store::Store;
+pub use traces::traces;

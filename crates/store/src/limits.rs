@@ -33,7 +33,7 @@ pub const MAX_GROUP: usize = 256;
 pub const READERS: usize = 4;
 
 /// How long a connection waits for a lock that another process holds, before it answers `Locked`.
-pub const LOCK_WAIT: Duration = Duration::from_secs(5);
+pub const LOCK_WAIT: Duration = Duration::from_secs(2);
 
 /// Bytes of a blob that is held in memory as a whole, when written or read.
 pub const MAX_BLOB: usize = 16 << 20;

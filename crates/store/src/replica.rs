@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use model::time::Timestamp;
 
-use crate::durable::{make_folders, sync_folder, write_file};
+use crate::durable::{Staged, make_folders, sync_folder};
 use crate::error::StoreError;
 use crate::limits::{MAX_FILE_NAME, MAX_REPLICA_FILE};
 
@@ -119,16 +119,21 @@ impl Folder {
     }
 
     fn put(&self, name: &FileName, bytes: &[u8], now: Timestamp) -> Result<(), StoreError> {
-        if let Some(current) = self.read(&name.0)? {
-            if current == bytes {
-                // it may be there since a call that crashed before its last step
-                return sync_folder(&self.path);
-            }
+        let current = self.read(&name.0)?;
+        if current.as_deref() == Some(bytes) {
+            // it may be there since a call that crashed before its last step
+            return sync_folder(&self.path);
+        }
+        let mut staged = Staged::create(self.path.join(name.unfinished()))?;
+        staged.write(bytes)?;
+        staged.sync()?;
+        if current.is_some() {
             // a second name first, and on the disk, so that the old version is never without one
             self.keep(name, now)?;
             sync_folder(&self.path)?;
         }
-        write_file(self.path.join(name.unfinished()), &self.path.join(&name.0), bytes)
+        staged.publish(&self.path.join(&name.0))?;
+        sync_folder(&self.path)
     }
 
     /// Gives the current version a name in the history, at `now` or, where that is taken, a little later.

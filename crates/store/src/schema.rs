@@ -87,7 +87,8 @@ impl Schema {
         self.tables.contains(&table)
     }
 
-    fn check(&self) -> Result<(), StoreError> {
+    /// Whether the schema keeps the rules; it is written in the program, so a fault here is a fault of ours.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
         let wrong = |what: String| Err(StoreError::Misuse(format!("schema of {:?}: {what}", self.owner)));
         if !is_name(self.owner) {
             return wrong("the owner is not a name".into());

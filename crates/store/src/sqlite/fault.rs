@@ -11,11 +11,11 @@ pub(crate) trait Translate {
     /// What the fault means for the database at `path`.
     fn at(self, path: &Path) -> StoreError;
 
-    /// Whether the disk failed while it was told to keep what was written.
+    /// Whether nothing that is written from now on can be trusted.
     ///
-    /// After that the kernel may have dropped the pages it could not write and reported it only once: a
-    /// second fsync that succeeds proves nothing. The writer stops.
-    fn lost_sync(&self) -> bool;
+    /// After a failed fsync the kernel may have dropped the pages it could not write, and it says so only once:
+    /// a second fsync that succeeds proves nothing. A damaged file only gets worse. The writer stops.
+    fn is_fatal(&self) -> bool;
 }
 
 impl Translate for rusqlite::Error {
@@ -44,9 +44,10 @@ impl Translate for rusqlite::Error {
         }
     }
 
-    fn lost_sync(&self) -> bool {
+    fn is_fatal(&self) -> bool {
         let Self::SqliteFailure(fault, _) = self else { return false };
-        matches!(fault.extended_code, ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC)
+        matches!(fault.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+            || matches!(fault.extended_code, ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC)
     }
 }
 
@@ -69,10 +70,14 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_fsync_is_known_as_one() {
-        assert!(code(ffi::SQLITE_IOERR_FSYNC).lost_sync());
-        assert!(code(ffi::SQLITE_IOERR_DIR_FSYNC).lost_sync());
-        assert!(!code(ffi::SQLITE_IOERR_WRITE).lost_sync());
-        assert!(!code(ffi::SQLITE_FULL).lost_sync());
+    fn a_failed_fsync_or_a_damaged_file_is_the_end() {
+        for fatal in
+            [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC, ffi::SQLITE_CORRUPT, ffi::SQLITE_NOTADB]
+        {
+            assert!(code(fatal).is_fatal());
+        }
+        for passing in [ffi::SQLITE_IOERR_WRITE, ffi::SQLITE_FULL, ffi::SQLITE_BUSY] {
+            assert!(!code(passing).is_fatal());
+        }
     }
 }

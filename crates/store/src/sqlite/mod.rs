@@ -43,12 +43,13 @@ impl Sqlite {
     }
 
     fn open_now(path: PathBuf, schema: &Schema) -> Result<Self, StoreError> {
+        schema.check()?;
         make_private(&path)?;
         let mut connection = connect(&path)?;
         bring_up(&mut connection, schema).map_err(|fault| fault.at(&path))?;
         let statements = Arc::new(Statements::new(schema.tables));
         Ok(Self {
-            writer: Writer::start(connection, path.clone(), Arc::clone(&statements))?,
+            writer: Writer::start(connection, path.clone(), Arc::clone(&statements), schema.version)?,
             readers: Readers::new(path.clone(), statements),
             path,
         })
@@ -109,12 +110,18 @@ fn make_private(path: &Path) -> Result<(), StoreError> {
 }
 
 fn connect(path: &Path) -> Result<Connection, StoreError> {
-    let open = || -> rusqlite::Result<Connection> {
+    let open = || -> Result<Connection, OpenFault> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(LOCK_WAIT)?;
         connection.set_prepared_statement_cache_capacity(STATEMENTS);
-        connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get::<_, String>(0))?;
+        let mode: String =
+            connection.pragma_update_and_check(None, "journal_mode", "wal", |row| row.get(0))?;
+        if mode != "wal" {
+            return Err(
+                StoreError::Io(format!("{}: the file system cannot hold a WAL", path.display())).into()
+            );
+        }
         connection.pragma_update(None, "synchronous", "full")?;
         connection.pragma_update(None, "temp_store", "memory")?;
         connection.pragma_update(None, "secure_delete", true)?;
@@ -249,3 +256,27 @@ const MODE: u32 = 0o600;
 
 /// Prepared statements that each connection keeps; well above what the largest schema needs in use at a time.
 const STATEMENTS: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_connection_is_durable_and_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let path = folder.path().join("test.db");
+        make_private(&path).expect("a new file");
+        for _ in 0..2 {
+            let connection = connect(&path).expect("a new connection");
+            let number = |pragma: &str| -> i64 {
+                connection.pragma_query_value(None, pragma, |row| row.get(0)).expect("a number")
+            };
+            let mode: String =
+                connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).expect("a word");
+            assert_eq!(mode, "wal");
+            assert_eq!(number("synchronous"), 2, "FULL");
+            assert_eq!(number("temp_store"), 2, "MEMORY");
+            assert_eq!(number("secure_delete"), 1);
+        }
+    }
+}

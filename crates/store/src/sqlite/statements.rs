@@ -71,6 +71,8 @@ pub(crate) const FRAME: &str = "
         PRIMARY KEY (stream, seq)
     ) STRICT, WITHOUT ROWID;";
 
+pub(crate) const VERSION: &str = "SELECT version FROM schema";
+
 pub(crate) const INSERT_RECORD: &str = "
     INSERT INTO audit (stream, seq, at, operation, body, previous, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 

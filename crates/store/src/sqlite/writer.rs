@@ -17,7 +17,7 @@ use crate::error::{CommitError, StoreError};
 use crate::limits::{MAX_GROUP, QUEUE, QUEUE_BYTES};
 use crate::sqlite::fault::Translate;
 use crate::sqlite::reader::head;
-use crate::sqlite::statements::{INSERT_RECORD, Statements};
+use crate::sqlite::statements::{INSERT_RECORD, Statements, VERSION};
 
 pub(crate) struct Writer {
     /// `None` only while it is dropped.
@@ -43,12 +43,14 @@ impl Writer {
         connection: Connection,
         path: PathBuf,
         statements: Arc<Statements>,
+        version: u32,
     ) -> Result<Self, StoreError> {
         let failed = |fault: rusqlite::Error| fault.at(&path);
         connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(failed)?;
         connection.pragma_update(None, "cache_size", WRITE_CACHE_KIB).map_err(failed)?;
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let thread = Thread { connection, path: path.clone(), statements, unsaved: 0, stopped: None };
+        let thread =
+            Thread { connection, path: path.clone(), statements, version, unsaved: 0, stopped: None };
         let thread = std::thread::Builder::new().name("store-writer".into()).spawn(move || thread.run(jobs));
         let thread = thread.map_err(|fault| StoreError::Io(format!("cannot start the writer: {fault}")))?;
         Ok(Self { queue: Some(queue), room: Arc::new(Semaphore::new(QUEUE_BYTES)), thread: Some(thread) })
@@ -93,6 +95,8 @@ struct Thread {
     connection: Connection,
     path: PathBuf,
     statements: Arc<Statements>,
+    /// The version of the schema that this program writes.
+    version: u32,
     /// Changes since the last checkpoint.
     unsaved: usize,
     /// Why nothing is written any more.
@@ -167,6 +171,13 @@ impl Thread {
             return Ok(batches.iter().map(|_| Err(stopped.clone().into())).collect());
         }
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // a process that slept while a newer one migrated the file must not write the old shape into it
+        let found: u32 = transaction.prepare_cached(VERSION)?.query_row([], |row| row.get(0))?;
+        if found != self.version {
+            drop(transaction);
+            self.stop(StoreError::Newer { found, known: self.version });
+            return self.transaction(batches);
+        }
         let mut results = Vec::with_capacity(batches.len());
         let mut changed = 0;
         for batch in batches {
@@ -186,13 +197,17 @@ impl Thread {
 
     /// Translates a fault, and stops the writer when nothing that it writes can be trusted any more.
     fn give_up(&mut self, Failed(fault): Failed) -> StoreError {
-        let lost = fault.lost_sync();
+        let fatal = fault.is_fatal();
         let fault = fault.at(&self.path);
-        if lost || matches!(fault, StoreError::Corrupt(_)) {
-            tracing::error!(%fault, "the store stops: it must be opened again");
-            self.stopped = Some(StoreError::Down(fault.to_string()));
+        if fatal {
+            self.stop(StoreError::Down(fault.to_string()));
         }
         fault
+    }
+
+    fn stop(&mut self, why: StoreError) {
+        tracing::error!(%why, "the store writes nothing more until it is opened again");
+        self.stopped = Some(why);
     }
 
     /// Moves what the WAL holds into the database file, as far as no reader needs it.
@@ -278,7 +293,95 @@ fn apply(connection: &Connection, statements: &Statements, batch: &Prepared) -> 
 const CHECKPOINT_AT: usize = 8_192;
 
 /// Changes after which the WAL is written back once nobody waits.
-const CHECKPOINT_IDLE: usize = 512;
+const CHECKPOINT_IDLE: usize = 2_048;
 
 /// The writer's page cache, as SQLite writes a size in KiB.
 const WRITE_CACHE_KIB: i64 = -64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::{Batch, Cause};
+    use crate::schema::{Schema, Table};
+
+    const ITEMS: Table = Table("items");
+    const SCHEMA: Schema = Schema { owner: "test", version: 1, tables: &[ITEMS], migrations: &[] };
+
+    fn thread(folder: &tempfile::TempDir) -> Thread {
+        let path = folder.path().join("test.db");
+        crate::sqlite::make_private(&path).expect("a new file");
+        let mut connection = crate::sqlite::connect(&path).expect("a new connection");
+        assert!(crate::sqlite::bring_up(&mut connection, &SCHEMA).is_ok());
+        let statements = Arc::new(Statements::new(SCHEMA.tables));
+        Thread { connection, path, statements, version: 1, unsaved: 0, stopped: None }
+    }
+
+    fn waiting(batch: Batch, room: &Arc<Semaphore>) -> (Waiting, oneshot::Receiver<Result<(), CommitError>>) {
+        let batch = batch.prepare(Cause::Housekeeping("test"), &SCHEMA).expect("within the bounds");
+        let (answer, answered) = oneshot::channel();
+        let room = Arc::clone(room).try_acquire_owned().expect("room for the test");
+        (Waiting { batch, answer, _room: room }, answered)
+    }
+
+    fn commit(thread: &mut Thread, batches: Vec<Batch>) -> Vec<Result<(), CommitError>> {
+        let room = Arc::new(Semaphore::new(batches.len()));
+        let (group, mut answers): (Vec<_>, Vec<_>) =
+            batches.into_iter().map(|batch| waiting(batch, &room)).unzip();
+        thread.commit(group);
+        answers.iter_mut().map(|answer| answer.try_recv().expect("an answer for each")).collect()
+    }
+
+    fn keys(thread: &Thread) -> Vec<String> {
+        let mut statement =
+            thread.connection.prepare("SELECT key FROM items ORDER BY key").expect("plain SQL");
+        let keys = statement.query_map([], |row| row.get(0)).expect("plain SQL");
+        keys.collect::<rusqlite::Result<_>>().expect("text")
+    }
+
+    fn large(key: &str) -> Batch {
+        (0..30).fold(Batch::new(), |batch, i| {
+            batch.put_with_payload(ITEMS, format!("{key}/{i}"), &0, vec![7; 60 << 10])
+        })
+    }
+
+    #[test]
+    fn a_full_disk_is_told_to_the_batch_that_does_not_fit_and_to_no_other() {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let mut thread = thread(&folder);
+        thread.connection.pragma_update(None, "max_page_count", 100).expect("a bound on the file");
+        let small = |key: &str| Batch::new().put(ITEMS, key, &0);
+        let taken = small("d").expect_version(ITEMS, "a", 7);
+        let answers = commit(&mut thread, vec![small("a"), large("b"), small("c"), taken]);
+        let conflict = CommitError::Conflict { table: ITEMS, key: "a".into() };
+        assert_eq!(answers, [Ok(()), Err(StoreError::Full.into()), Ok(()), Err(conflict)]);
+        assert_eq!(keys(&thread), ["a", "c"], "nothing of the large one is left");
+
+        thread.connection.pragma_update(None, "max_page_count", 10_000).expect("room again");
+        assert_eq!(commit(&mut thread, vec![large("b")]), [Ok(())], "the same call succeeds later");
+    }
+
+    #[test]
+    fn a_conflict_writes_nothing_and_the_group_is_one_transaction() {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let mut thread = thread(&folder);
+        let first =
+            |key: &str| Batch::new().put(ITEMS, key, &0).expect_absent(ITEMS, "lock").put(ITEMS, "lock", &0);
+        let answers = commit(&mut thread, vec![first("a"), first("b"), Batch::new().put(ITEMS, "c", &0)]);
+        let conflict = CommitError::Conflict { table: ITEMS, key: "lock".into() };
+        assert_eq!(answers, [Ok(()), Err(conflict), Ok(())], "the second sees what the first wrote");
+        assert_eq!(keys(&thread), ["a", "c", "lock"]);
+    }
+
+    #[test]
+    fn after_a_fatal_fault_nothing_is_written_any_more() {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let mut thread = thread(&folder);
+        let lost = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC);
+        let told = thread.give_up(Failed(rusqlite::Error::SqliteFailure(lost, None)));
+        assert!(matches!(told, StoreError::Io(_)), "{told:?}");
+        let answers = commit(&mut thread, vec![Batch::new().put(ITEMS, "a", &0), Batch::new()]);
+        assert!(answers.iter().all(|answer| matches!(answer, Err(CommitError::Store(StoreError::Down(_))))));
+        assert!(matches!(thread.scrub(), Err(StoreError::Down(_))));
+        assert!(keys(&thread).is_empty());
+    }
+}
