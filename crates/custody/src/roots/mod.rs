@@ -6,8 +6,33 @@
 //! not be trusted with more than the one question that was put to it. `spec/roots.md` says what is dialled,
 //! what is refused and how an answer is read.
 
+mod answer;
+mod client;
+mod cloud;
+mod connection;
 mod keys;
+mod range;
+mod resolver;
+mod secret;
+#[cfg(test)]
+mod server;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+#[cfg(test)]
+mod tests;
+mod transport;
+mod trust;
 
+pub use client::{AzureRootKeys, CALL_BOUND, MAX_CLIENTS, MAX_SIZES, SIZES};
+pub use cloud::{Cloud, NotACloud};
+pub use connection::{Application, ClientId, Connection, MAX_CLIENT_ID, NotAClientId};
 pub use keys::{RootDescription, RootKeys};
+pub use range::{MAX_RANGES, NotARange, Range, Ranges};
+pub use resolver::{
+    LabMap, Lookup, MAX_ADDRESSES, MAX_LAB_NAMES, MAX_LOOKUPS, NotALabName, NotDialled, Resolver,
+};
+pub use secret::{ClientSecret, MAX_SECRET, NoSecret};
+pub use transport::{
+    CONNECT_TIMEOUT, IDLE_TIMEOUT, MAX_BODY, MAX_IDLE, MAX_TOKEN_LIFE, NoWire, REQUEST_TIMEOUT,
+};
+pub use trust::{MAX_BUNDLE, NoTrust, Trust};
