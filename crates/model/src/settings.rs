@@ -128,10 +128,10 @@ macro_rules! numbers {
 }
 
 numbers! {
-    /// Until a denial is obeyed everywhere: 5 seconds to 15 minutes.
+    /// Until a denial is obeyed everywhere: 2 seconds to 15 minutes.
     ///
-    /// Less than five seconds would leave no room to renew ahead of the end.
-    Bound = 5..=900 seconds, Bound;
+    /// Less than two seconds would leave no room to renew ahead of the end.
+    Bound = 2..=900 seconds, Bound;
     /// How long an open policy lives on while its roots are out of reach: nothing to one day.
     Hold = 0..=86_400 seconds, Hold;
     /// How old the younger of two proofs may be when the availability key stands in: 12 hours to 7 days.
@@ -242,7 +242,7 @@ pub enum NotASetting {
     #[error("the availability preset of a SharePoint policy is always never")]
     SharePoint,
     /// The bound is out of range.
-    #[error("the bound must be 5 to 900 seconds")]
+    #[error("the bound must be 2 to 900 seconds")]
     Bound,
     /// The hold is out of range.
     #[error("the hold must be 0 to 86400 seconds")]
