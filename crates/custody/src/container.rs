@@ -4,6 +4,7 @@
 //! business of the workload that keeps it.
 
 use crypto::{ContainerPlace, DepPlace, Wrapped};
+use model::assignment::Holder;
 use model::id::{ContainerId, DepId, Generation, TenantId};
 use model::time::Timestamp;
 use model::unwrap::Family;
@@ -29,22 +30,26 @@ pub(crate) struct GenerationRow {
     pub(crate) number: Generation,
     /// The policy that the key was generated under: an old backup may hold it wrapped by that one.
     pub(crate) born: Option<DepId>,
-    pub(crate) holder: Holder,
+    pub(crate) holder: StoredHolder,
     /// The container key under the holder's key, in hexadecimal.
     pub(crate) wrapped: String,
 }
 
-/// Whose key holds a container key now.
+/// [`Holder`] as it stands in a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub(crate) enum Holder {
-    /// The node's volume key: the container is under no policy.
+pub(crate) enum StoredHolder {
     Volume,
-    /// A policy's key of one generation.
-    Policy {
-        policy: DepId,
-        generation: Generation,
-    },
+    Policy { policy: DepId, generation: Generation },
+}
+
+impl From<StoredHolder> for Holder {
+    fn from(stored: StoredHolder) -> Self {
+        match stored {
+            StoredHolder::Volume => Self::Volume,
+            StoredHolder::Policy { policy, generation } => Self::Policy { policy, generation },
+        }
+    }
 }
 
 impl ContainerRow {

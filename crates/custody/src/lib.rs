@@ -1,3 +1,37 @@
 //! The customer-key service: policies, unwrap, leases, rewrap and audit.
+//!
+//! Floor 2. Workloads use [`service::Keys`] and nothing else of this crate; administrators use [`Custody`]. The
+//! vaults are reached through [`roots`] alone. `spec/custody.md` fixes rows and the order of writes.
 
+mod calls;
+mod connection;
+mod container;
+mod containers;
+mod creation;
+mod custody;
+mod hex;
+mod leases;
+mod memory;
+mod policy;
 pub mod roots;
+mod rows;
+pub mod service;
+mod tenant;
+mod tenants;
+mod unwrap;
+mod upkeep;
+mod wraps;
+
+pub use connection::{Reach, VaultConnection};
+pub use creation::{NewPolicy, Refreshed};
+pub use custody::{Custody, CustodySettings, Parts};
+pub use leases::MAX_FLIGHTS;
+pub use policy::Policy;
+pub use rows::TABLES;
+pub use tenant::{MAX_DOMAINS, MAX_TENANT_NAME, NewTenant, Tenant};
+pub use tenants::PAGE;
+pub use upkeep::{REST, Swept};
+pub use wraps::WRAPS_SCHEMA;
+
+#[cfg(test)]
+mod tests;

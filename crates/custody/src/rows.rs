@@ -47,7 +47,12 @@ pub(crate) async fn load<T: DeserializeOwned>(
 
 /// A store's fault as a refusal; what is not the disk's or the moment's fault is ours.
 pub(crate) fn trouble(error: StoreError) -> Refusal {
-    error.into()
+    let code = match &error {
+        StoreError::Full => Code::DiskFull,
+        StoreError::Locked(_) | StoreError::Down(_) => Code::Busy,
+        _ => Code::Ours,
+    };
+    Refusal::new(code, error.to_string())
 }
 
 /// A commit's fault as a refusal; a lost race asks the caller to look again.

@@ -8,23 +8,16 @@ use model::caller::Caller;
 use model::id::{ContainerId, DepId, Generation};
 use model::refusal::Refusal;
 use model::time::{BoxFuture, Moment};
+pub use model::unwrap::Family;
 use serde::{Deserialize, Serialize};
-
-/// Which rules of the unwrap order a container follows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Family {
-    /// Mailboxes: one key, then the other, then the availability key where there is evidence of an outage.
-    Exchange,
-    /// Sites: both keys raced, a hold while the roots are out of reach, never the availability key.
-    SharePoint,
-}
 
 /// What custody tells about one container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
-    /// The policy that an administrator set; `None` is the provider-managed default.
+    /// The policy that an administrator set for this container by name, if any.
     pub assigned: Option<DepId>,
+    /// The policy that covers it now, by precedence.
+    pub covering: DepId,
     /// The policy that the stored wrap of the current generation uses; `None`: only the volume layer.
     pub effective: Option<DepId>,
     /// Whether the effective policy is the provider's and not the customer's.

@@ -1,0 +1,269 @@
+//! What is done to a container's keys: taking it in, opening a generation, bringing it under its policy.
+//!
+//! Owns every write of the `containers` and `rewraps` tables. Which policy covers a container is decided in
+//! `model::assignment`.
+
+use std::sync::Arc;
+
+use crypto::{Context, Key, Wrapped};
+use model::assignment::{self, TenantPolicies};
+use model::caller::Caller;
+use model::id::{ContainerId, DepId, Generation, TenantId};
+use model::refusal::{Code, Refusal};
+use model::unwrap::{Family, Purpose};
+use serde_json::json;
+use store::{AuditEntry, Batch, Cause};
+
+use crate::container::{self, ContainerRow, GenerationRow, StoredHolder, dep_place};
+use crate::custody::Custody;
+use crate::leases::DepLease;
+use crate::rows::{CONTAINERS, Kept, REWRAPS, lost};
+use crate::service::{Opened, Standing};
+use crate::tenant::Tenant;
+
+/// How often a rewrap is decided again after another change of the same container.
+const REWRAP_RACES: u32 = 4;
+
+impl Custody {
+    /// Takes a container in under the policy that covers it now.
+    pub(crate) async fn take_in(
+        &self,
+        caller: &Caller,
+        id: ContainerId,
+        family: Family,
+    ) -> Result<Standing, Refusal> {
+        let tenant = self.tenant(caller.tenant).await?.value;
+        let policy = self.covering(&tenant, family, None);
+        let dep = self.dep(caller, policy, Purpose::Content).await?;
+        let mut row = ContainerRow {
+            v: 1,
+            tenant: caller.tenant,
+            id,
+            family,
+            assigned: None,
+            generations: Vec::new(),
+            created: self.clock().now(),
+        };
+        let holder = StoredHolder::Policy { policy, generation: dep.lease.generation() };
+        let key = Key::<crypto::Container>::generate(self.random());
+        let number = Generation::FIRST;
+        let wrapped = self.wrap_for(&dep, &row, number, &key)?;
+        row.generations.push(GenerationRow { number, born: Some(policy), holder, wrapped });
+        let batch = Batch::new().expect_absent(CONTAINERS, row.key()).put(CONTAINERS, row.key(), &row);
+        let record =
+            self.record(caller, "Container taken in", json!({ "containerId": id, "policyId": policy }));
+        self.store().commit(batch, Cause::Audited(vec![record])).await.map_err(lost)?;
+        Ok(self.standing_of(&row, &tenant))
+    }
+
+    /// Opens the key of one generation, rewrapping first if the container is not under its policy yet.
+    pub(crate) async fn open_container(
+        &self,
+        caller: &Caller,
+        id: ContainerId,
+        generation: Option<Generation>,
+    ) -> Result<Opened, Refusal> {
+        let mut kept = self.container(caller.tenant, id).await?;
+        let tenant = self.tenant(caller.tenant).await?.value;
+        if self.standing_of(&kept.value, &tenant).pending {
+            // The touch brings it under its policy; where it cannot, the old policy still decides.
+            match self.bring_under(caller, id).await {
+                Ok(_) => kept = self.container(caller.tenant, id).await?,
+                Err(refusal) => tracing::info!(
+                    tenant = %caller.tenant,
+                    container = %id,
+                    request = %caller.request,
+                    code = %refusal.code,
+                    "a rewrap on touch has to wait"
+                ),
+            }
+        }
+        let row = kept.value;
+        let found = match generation {
+            Some(number) => row.generation(number).ok_or_else(|| {
+                Refusal::new(Code::Ours, format!("container {id} has no key generation {number}"))
+            })?,
+            None => row.current(),
+        };
+        match found.holder {
+            StoredHolder::Volume => self.opened_by_volume(&row, found),
+            StoredHolder::Policy { policy, .. } => {
+                let dep = self.dep(caller, policy, Purpose::Content).await?;
+                let key = dep.unwrap(&row, found)?;
+                Ok(Opened::new(found.number, Box::new(dep.lease.container(key, caller.initiator))))
+            }
+        }
+    }
+
+    /// Brings every generation of the container under the policy that covers it.
+    ///
+    /// The key is opened under the policy that holds it now, by a root key alone: a denial there refuses, and
+    /// a lease of availability origin does not serve.
+    pub(crate) async fn bring_under(&self, caller: &Caller, id: ContainerId) -> Result<Standing, Refusal> {
+        for _ in 0..REWRAP_RACES {
+            let kept = self.container(caller.tenant, id).await?;
+            let tenant = self.tenant(caller.tenant).await?.value;
+            let standing = self.standing_of(&kept.value, &tenant);
+            if !standing.pending {
+                return Ok(standing);
+            }
+            match self.rewrap_once(caller, kept, &tenant).await {
+                Err(refusal) if refusal.code == Code::Conflict => {}
+                outcome => return outcome,
+            }
+        }
+        Err(Refusal::new(Code::Busy, format!("container {id} is being changed by others")))
+    }
+
+    async fn rewrap_once(
+        &self,
+        caller: &Caller,
+        kept: Kept<ContainerRow>,
+        tenant: &Tenant,
+    ) -> Result<Standing, Refusal> {
+        let Kept { value: mut row, version } = kept;
+        let target = self.covering(tenant, row.family, row.assigned);
+        let to = self.dep(caller, target, Purpose::PolicyChange).await?;
+        let mut from = Vec::new();
+        for index in 0..row.generations.len() {
+            let StoredHolder::Policy { policy, .. } = row.generations[index].holder else {
+                return Err(Refusal::new(
+                    Code::Conflict,
+                    "the container is under no policy and waits for a move",
+                ));
+            };
+            if policy == target {
+                continue;
+            }
+            let dep = self.dep(caller, policy, Purpose::PolicyChange).await?;
+            let key = dep.unwrap(&row, &row.generations[index])?;
+            let number = row.generations[index].number;
+            let wrapped = self.wrap_for(&to, &row, number, &key)?;
+            let holder = StoredHolder::Policy { policy: target, generation: to.lease.generation() };
+            from.push(policy);
+            let generation = &mut row.generations[index];
+            (generation.holder, generation.wrapped) = (holder, wrapped);
+        }
+        let batch = Batch::new()
+            .expect_version(CONTAINERS, row.key(), version)
+            .put(CONTAINERS, row.key(), &row)
+            .delete(REWRAPS, row.key());
+        let body = json!({ "containerId": row.id, "from": from, "to": target, "generations": row.generations.len() });
+        let record = self.record(caller, "Rewrapped", body);
+        self.store().commit(batch, Cause::Audited(vec![record])).await.map_err(lost)?;
+        Ok(self.standing_of(&row, tenant))
+    }
+
+    /// The container's row, if it is of the tenant.
+    pub(crate) async fn container(
+        &self,
+        tenant: TenantId,
+        id: ContainerId,
+    ) -> Result<Kept<ContainerRow>, Refusal> {
+        let kept = crate::rows::load(self.store(), CONTAINERS, &container::key(tenant, id)).await?;
+        kept.ok_or_else(|| Refusal::new(Code::NotFound, format!("the tenant has no container {id}")))
+    }
+
+    /// Assigned and effective policy of a container, as two facts.
+    pub(crate) fn standing_of(&self, row: &ContainerRow, tenant: &Tenant) -> Standing {
+        let target = self.covering(tenant, row.family, row.assigned);
+        let effective = match row.current().holder {
+            StoredHolder::Volume => None,
+            StoredHolder::Policy { policy, .. } => Some(policy),
+        };
+        let all = row.generations.iter().all(
+            |generation| matches!(generation.holder, StoredHolder::Policy { policy, .. } if policy == target),
+        );
+        Standing {
+            assigned: row.assigned,
+            covering: target,
+            effective,
+            provider_managed: effective == Some(tenant.provider_policy),
+            generation: row.current().number,
+            pending: !all,
+        }
+    }
+
+    /// The policy that covers a container now.
+    pub(crate) fn covering(&self, tenant: &Tenant, family: Family, assigned: Option<DepId>) -> DepId {
+        let tenant = TenantPolicies {
+            multi_workload: tenant.multi_workload,
+            share_point: tenant.share_point,
+            provider: tenant.provider_policy,
+        };
+        assignment::covering(family, assigned, &tenant).policy
+    }
+
+    fn opened_by_volume(&self, row: &ContainerRow, found: &GenerationRow) -> Result<Opened, Refusal> {
+        let wrapped = stored_wrap(row, found)?;
+        let context = Context::container_under_volume(&row.place(found.number));
+        let key = self.volume().unwrap(&wrapped, &context).map_err(|_| damaged(row))?;
+        Ok(Opened::new(found.number, Box::new(self.leases().volume_lease(key))))
+    }
+
+    fn wrap_for(
+        &self,
+        dep: &Opener<'_>,
+        row: &ContainerRow,
+        number: Generation,
+        key: &Key<crypto::Container>,
+    ) -> Result<String, Refusal> {
+        let context = dep.context(row, number);
+        let wrapped = dep.key()?.wrap(key, &context, self.random());
+        Ok(crate::hex::encode(wrapped.as_bytes()))
+    }
+
+    /// A policy's key, opened for this caller; what a lease of availability origin may serve, the lease says.
+    async fn dep<'a>(
+        &self,
+        caller: &'a Caller,
+        policy: DepId,
+        purpose: Purpose,
+    ) -> Result<Opener<'a>, Refusal> {
+        let lease = self.leases().open(caller, policy, purpose).await?;
+        Ok(Opener { lease, caller, purpose })
+    }
+
+    pub(crate) fn record(&self, caller: &Caller, operation: &str, mut body: serde_json::Value) -> AuditEntry {
+        body["userId"] = json!(caller.principal);
+        body["initiator"] = json!(caller.initiator);
+        body["requestId"] = json!(caller.request);
+        AuditEntry {
+            stream: caller.tenant.to_string(),
+            at: self.clock().now(),
+            operation: operation.into(),
+            body,
+        }
+    }
+}
+
+/// A DEP key in use: by whom and for what, which its lease is asked every time.
+pub(crate) struct Opener<'a> {
+    lease: Arc<DepLease>,
+    caller: &'a Caller,
+    purpose: Purpose,
+}
+
+impl Opener<'_> {
+    fn key(&self) -> Result<&Key<crypto::Dep>, Refusal> {
+        self.lease.key(self.caller.initiator, self.purpose)
+    }
+
+    fn context(&self, row: &ContainerRow, number: Generation) -> Context {
+        let place = dep_place(row.tenant, self.lease.policy(), self.lease.generation());
+        Context::container_under_dep(&row.place(number), &place)
+    }
+
+    fn unwrap(&self, row: &ContainerRow, found: &GenerationRow) -> Result<Key<crypto::Container>, Refusal> {
+        let wrapped = stored_wrap(row, found)?;
+        self.key()?.unwrap(&wrapped, &self.context(row, found.number)).map_err(|_| damaged(row))
+    }
+}
+
+fn stored_wrap(row: &ContainerRow, found: &GenerationRow) -> Result<Wrapped<crypto::Container>, Refusal> {
+    found.wrap().ok_or_else(|| damaged(row))
+}
+
+fn damaged(row: &ContainerRow) -> Refusal {
+    Refusal::new(Code::Ours, format!("the stored key of container {} is damaged", row.id))
+}

@@ -1,0 +1,217 @@
+//! Tenants and what is assigned to them: creation, vault connections, assignment of policies.
+//!
+//! Owns every write of the `tenants`, `directories` and `connections` tables.
+
+use model::assignment::check_by_name;
+use model::caller::{Caller, Initiator, Principal};
+use model::id::{ContainerId, DepId, RequestId, TenantId};
+use model::policy::PolicyKind;
+use model::refusal::{Code, Refusal};
+use serde_json::json;
+use store::{AuditRow, Batch, Cause, Scan};
+
+use crate::connection::{self, VaultConnection};
+use crate::container::ContainerRow;
+use crate::creation::NewPolicy;
+use crate::custody::Custody;
+use crate::policy::Policy;
+use crate::rows::{
+    CONNECTIONS, CONTAINERS, DIRECTORIES, Kept, POLICIES, REWRAPS, TENANTS, load, lost, trouble,
+};
+use crate::service::Standing;
+use crate::tenant::{MAX_DOMAINS, MAX_TENANT_NAME, NewTenant, Tenant};
+
+/// How many rows a list gives at most.
+pub const PAGE: u32 = 500;
+
+impl Custody {
+    /// Takes a tenant in: its directory is claimed, its connections are numbered, and its provider-managed
+    /// policy is made, under which every container starts.
+    pub async fn create_tenant(&self, operator: &Principal, new: NewTenant) -> Result<Tenant, Refusal> {
+        check_new(&new)?;
+        let id = TenantId::from_random(self.sixteen_bytes());
+        let request = RequestId::from_random(self.sixteen_bytes());
+        let caller =
+            Caller { tenant: id, principal: operator.clone(), initiator: Initiator::System, request };
+        // The directory first: whoever loses the race for it leaves nothing behind that anybody can see.
+        let directory = new.directory.to_string();
+        let claim = Batch::new().expect_absent(DIRECTORIES, &directory).put(
+            DIRECTORIES,
+            &directory,
+            &json!({ "v": 1, "tenant": id }),
+        );
+        let record = self.record(&caller, "Directory claimed", json!({ "directoryId": new.directory }));
+        self.store().commit(claim, Cause::Audited(vec![record])).await.map_err(|error| {
+            match lost(error) {
+                refusal if refusal.code == Code::Conflict => {
+                    Refusal::new(Code::Conflict, "directory: it belongs to a tenant already")
+                }
+                refusal => refusal,
+            }
+        })?;
+        let provider = NewPolicy {
+            kind: PolicyKind::ProviderManaged,
+            name: "Provider-managed keys".into(),
+            description: "Where every container starts, and what it falls back to".into(),
+            keys: self.reach().provider_roots(),
+            settings: None,
+        };
+        let policy = self.create_policy(&caller, provider).await?;
+        let tenant = Tenant {
+            v: 1,
+            id,
+            name: new.name,
+            directory: new.directory,
+            domains: new.domains,
+            geos: if new.geos.is_empty() { vec!["default".into()] } else { new.geos },
+            entitlement: new.entitlement,
+            provider_policy: policy.id,
+            multi_workload: None,
+            share_point: None,
+            created: self.clock().now(),
+        };
+        let mut batch =
+            Batch::new().expect_absent(TENANTS, id.to_string()).put(TENANTS, id.to_string(), &tenant);
+        for kind in [PolicyKind::Mailbox, PolicyKind::MultiWorkload, PolicyKind::SharePoint] {
+            let connection =
+                VaultConnection { v: 1, tenant: id, kind, directory: tenant.directory, number: 1 };
+            batch = batch.put(CONNECTIONS, connection::key(id, kind), &connection);
+        }
+        let record = self.record(&caller, "Tenant created", json!({ "directoryId": tenant.directory }));
+        self.store().commit(batch, Cause::Audited(vec![record])).await.map_err(lost)?;
+        Ok(tenant)
+    }
+
+    /// Tenants in the order of their ids, after one of them.
+    pub async fn tenants(&self, after: Option<TenantId>) -> Result<Vec<Tenant>, Refusal> {
+        let after = after.map(|id| id.to_string());
+        let scan = Scan { prefix: "", after: after.as_deref(), limit: PAGE };
+        let rows = self.store().scan(TENANTS, scan).await.map_err(trouble)?;
+        rows.iter().map(|row| row.parse().map_err(trouble)).collect()
+    }
+
+    /// One tenant.
+    pub(crate) async fn tenant(&self, id: TenantId) -> Result<Kept<Tenant>, Refusal> {
+        let kept = load(self.store(), TENANTS, &id.to_string()).await?;
+        kept.ok_or_else(|| Refusal::new(Code::NotFound, format!("there is no tenant {id}")))
+    }
+
+    /// The policies of the caller's tenant.
+    pub async fn policies(&self, caller: &Caller) -> Result<Vec<Policy>, Refusal> {
+        let prefix = format!("{}/", caller.tenant);
+        let scan = Scan { prefix: &prefix, after: None, limit: PAGE };
+        let rows = self.store().scan(POLICIES, scan).await.map_err(trouble)?;
+        rows.iter().map(|row| row.parse().map_err(trouble)).collect()
+    }
+
+    /// One policy of the caller's tenant.
+    pub async fn policy(&self, caller: &Caller, policy: DepId) -> Result<Policy, Refusal> {
+        Ok(self.unwrapper().policy(caller, policy).await?.value)
+    }
+
+    /// Assigns a mailbox policy to one container, or takes the assignment away.
+    ///
+    /// Nothing is opened here: the rewrap follows when the container is touched or the sweeper reaches it.
+    pub async fn assign(
+        &self,
+        caller: &Caller,
+        container: ContainerId,
+        policy: Option<DepId>,
+    ) -> Result<Standing, Refusal> {
+        let Kept { value: mut row, version }: Kept<ContainerRow> =
+            self.container(caller.tenant, container).await?;
+        if let Some(policy) = policy {
+            let policy = self.policy(caller, policy).await?;
+            check_by_name(policy.kind, row.family).map_err(|refusal| refusal.about(policy.id))?;
+            policy.standing().check_assignable().map_err(|refusal| refusal.about(policy.id))?;
+        }
+        let before = row.assigned;
+        row.assigned = policy;
+        let batch = Batch::new()
+            .expect_version(CONTAINERS, row.key(), version)
+            .put(CONTAINERS, row.key(), &row)
+            .put(REWRAPS, row.key(), &json!({ "v": 1, "queued": self.clock().now() }));
+        let body = json!({ "containerId": container, "before": before, "policyId": policy });
+        let record = self.record(caller, "Policy assigned", body);
+        self.store().commit(batch, Cause::Audited(vec![record])).await.map_err(lost)?;
+        let tenant = self.tenant(caller.tenant).await?.value;
+        Ok(self.standing_of(&row, &tenant))
+    }
+
+    /// Assigns a multi-workload or SharePoint policy to the tenant as a whole, or takes the assignment away.
+    pub async fn assign_tenant(
+        &self,
+        caller: &Caller,
+        kind: PolicyKind,
+        policy: Option<DepId>,
+    ) -> Result<Tenant, Refusal> {
+        if let Some(policy) = policy {
+            let found = self.policy(caller, policy).await?;
+            if found.kind != kind {
+                let rule = format!("policy: it is a {} policy and no {kind} policy", found.kind);
+                return Err(Refusal::new(Code::BadRequest, rule).about(policy));
+            }
+            found.standing().check_assignable().map_err(|refusal| refusal.about(policy))?;
+        }
+        let Kept { value: mut tenant, version } = self.tenant(caller.tenant).await?;
+        match kind {
+            PolicyKind::MultiWorkload => tenant.multi_workload = policy,
+            PolicyKind::SharePoint => tenant.share_point = policy,
+            PolicyKind::Mailbox | PolicyKind::ProviderManaged => {
+                return Err(Refusal::new(
+                    Code::BadRequest,
+                    format!("kind: a {kind} policy is not assigned to a tenant"),
+                ));
+            }
+        }
+        let key = tenant.id.to_string();
+        let batch = Batch::new().expect_version(TENANTS, &key, version).put(TENANTS, &key, &tenant);
+        let record =
+            self.record(caller, "Policy assigned to tenant", json!({ "kind": kind, "policyId": policy }));
+        self.store().commit(batch, Cause::Audited(vec![record])).await.map_err(lost)?;
+        self.queue_all(caller).await?;
+        Ok(tenant)
+    }
+
+    /// Audit records of the caller's tenant, after a sequence number.
+    pub async fn audit(&self, caller: &Caller, after: u64, limit: u32) -> Result<Vec<AuditRow>, Refusal> {
+        self.store().audit(&caller.tenant.to_string(), after, limit.min(PAGE)).await.map_err(trouble)
+    }
+
+    /// Queues every container of the tenant for the sweeper, which skips those that are covered already.
+    async fn queue_all(&self, caller: &Caller) -> Result<(), Refusal> {
+        let prefix = format!("{}/", caller.tenant);
+        let mut after: Option<String> = None;
+        loop {
+            let scan = Scan { prefix: &prefix, after: after.as_deref(), limit: PAGE };
+            let page = self.store().scan(CONTAINERS, scan).await.map_err(trouble)?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.key.clone());
+            let queued = json!({ "v": 1, "queued": self.clock().now() });
+            let batch = page.iter().fold(Batch::new(), |batch, row| batch.put(REWRAPS, &row.key, &queued));
+            let reason = Cause::Housekeeping("containers queued after an assignment to the tenant");
+            self.store().commit(batch, reason).await.map_err(lost)?;
+        }
+    }
+
+    /// The directory that the wraps of a policy name; none for the provider's own keys.
+    pub(crate) async fn directory_of(&self, policy: &Policy) -> Result<Option<[u8; 16]>, Refusal> {
+        if policy.kind == PolicyKind::ProviderManaged {
+            return Ok(None);
+        }
+        let key = connection::key(policy.tenant, policy.kind);
+        let kept: Option<Kept<VaultConnection>> = load(self.store(), CONNECTIONS, &key).await?;
+        Ok(kept.map(|kept| *kept.value.directory.as_bytes()))
+    }
+}
+
+fn check_new(new: &NewTenant) -> Result<(), Refusal> {
+    let bad = |text: String| Err(Refusal::new(Code::BadRequest, text));
+    if new.name.trim().is_empty() || new.name.chars().count() > MAX_TENANT_NAME {
+        return bad(format!("name: 1 to {MAX_TENANT_NAME} characters"));
+    }
+    if new.domains.len() > MAX_DOMAINS {
+        return bad(format!("domains: at most {MAX_DOMAINS}"));
+    }
+    Ok(())
+}

@@ -1,0 +1,479 @@
+//! Opens a policy's seed: runs the unwrap machine, makes the calls it asks for, and stores what they taught.
+//!
+//! Owns the order intent → call → outcome and the cancelling of a raced request. What to ask, and what an
+//! answer means, is decided in `model::unwrap`; that an opened key may live on is decided in `leases`.
+
+use std::sync::Arc;
+
+use crypto::{Dep, Key, Random, Seed, WrapSet, WrapSetFault};
+use futures::future::{Either, select};
+use model::caller::Caller;
+use model::fault::{Answer, CredentialOwner};
+use model::id::{DepId, RequestId};
+use model::key_identifier::KeyIdentifier;
+use model::lease::{HoldGround, Origin};
+use model::outcome::{AvailabilityUse, Finish, Outcome};
+use model::policy::PolicyKind;
+use model::refusal::{Code, Refusal};
+use model::slot::{ConnectionVersion, Slot};
+use model::time::{BoxFuture, Clock, Moment, Timestamp};
+use model::unwrap::{By, Purpose, Question, Reply, Step, Unwrap};
+use serde_json::json;
+use store::{AuditEntry, Batch, CommitError, Store};
+
+use crate::calls::{Announced, Asked, Call, Calls, Operation};
+use crate::connection::{self, Reach, VaultConnection};
+use crate::leases::Leases;
+use crate::memory::KeptMemories;
+use crate::policy::{self, Policy};
+use crate::roots::RootKeys;
+use crate::rows::{CONNECTIONS, Kept, POLICIES, load, trouble};
+use crate::wraps::WrapShelf;
+
+/// How often an outcome is written again after another call changed the same slot.
+const OUTCOME_RACES: u32 = 8;
+
+/// A policy's seed and key, and what is known about how they were opened.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) seed: Seed,
+    pub(crate) key: Key<Dep>,
+    pub(crate) origin: Origin,
+    /// When the request that opened it was sent.
+    pub(crate) sent: Moment,
+    /// When the revocation epoch was read.
+    pub(crate) epoch_read: Moment,
+    pub(crate) policy: Policy,
+    pub(crate) set: Kept<WrapSet>,
+}
+
+/// Nothing was opened: what the caller is told, and whether the silence gives ground for a hold.
+#[derive(Debug)]
+pub(crate) struct Unopened {
+    pub(crate) refusal: Refusal,
+    pub(crate) ground: Option<HoldGround>,
+}
+
+impl From<Refusal> for Unopened {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, ground: None }
+    }
+}
+
+/// Everything that an unwrap needs and that does not belong to one.
+#[derive(Debug)]
+pub(crate) struct Unwrapper {
+    pub(crate) store: Store,
+    pub(crate) shelf: WrapShelf,
+    pub(crate) calls: Calls,
+    pub(crate) reach: Arc<dyn Reach>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) random: Arc<dyn Random>,
+    pub(crate) leases: Arc<Leases>,
+}
+
+impl Unwrapper {
+    /// Opens the seed of a policy for a caller, by the order of spec/unwrap-order.md.
+    pub(crate) async fn open(
+        &self,
+        caller: &Caller,
+        policy: DepId,
+        purpose: Purpose,
+    ) -> Result<Opening, Unopened> {
+        let epoch_read = self.clock.moment();
+        let policy = self.policy(caller, policy).await?.value;
+        let set = self.shelf.read(caller.tenant, policy.id).await?;
+        let (roots, connection) = self.roots(&policy).await?;
+        let kept = KeptMemories::load(&self.store, caller.tenant, policy.id).await?;
+        let question = Question {
+            tenant: caller.tenant,
+            policy: policy.id,
+            generation: policy.generation,
+            family: policy.family(),
+            by: By::of(caller.initiator, None)?,
+            purpose,
+            preset: policy.settings.preset,
+            outage_budget: policy.settings.outage_budget,
+            denial_rule: policy.settings.denial_rule,
+            owner: CredentialOwner::Operator,
+            connection,
+            closed: policy.closed,
+        };
+        let (machine, step) = Unwrap::begin(question, self.coin(), &kept.memories, self.clock.now());
+        let run = Run {
+            unwrapper: self,
+            caller,
+            policy,
+            set,
+            roots,
+            connection,
+            machine,
+            epoch_read,
+            opened: None,
+        };
+        run.follow(step).await
+    }
+
+    /// Asks one slot, whether or not anybody needs the key, so that its memory stays fresh.
+    pub(crate) async fn prove(&self, caller: &Caller, policy: DepId, slot: Slot) -> Result<(), Refusal> {
+        let epoch_read = self.clock.moment();
+        let policy = self.policy(caller, policy).await?.value;
+        let set = self.shelf.read(caller.tenant, policy.id).await?;
+        let (roots, connection) = self.roots(&policy).await?;
+        let kept = KeptMemories::load(&self.store, caller.tenant, policy.id).await?;
+        let question = Question {
+            tenant: caller.tenant,
+            policy: policy.id,
+            generation: policy.generation,
+            family: model::unwrap::Family::Exchange,
+            by: By::System,
+            purpose: Purpose::PolicyChange,
+            preset: model::settings::Preset::Never,
+            outage_budget: policy.settings.outage_budget,
+            denial_rule: policy.settings.denial_rule,
+            owner: CredentialOwner::Operator,
+            connection,
+            closed: policy.closed,
+        };
+        let coin = slot == Slot::First;
+        let (machine, step) = Unwrap::begin(question, coin, &kept.memories, self.clock.now());
+        if step != Step::Try(slot) {
+            return Ok(());
+        }
+        let mut run = Run {
+            unwrapper: self,
+            caller,
+            policy,
+            set,
+            roots,
+            connection,
+            machine,
+            epoch_read,
+            opened: None,
+        };
+        let announced = run.announce(slot.into()).await?;
+        let heard = run.call(slot)?.await;
+        run.settle(slot, announced, heard).await.map(|_| ())
+    }
+
+    /// The policy's row, if it is of the caller's tenant.
+    pub(crate) async fn policy(&self, caller: &Caller, policy: DepId) -> Result<Kept<Policy>, Refusal> {
+        let key = policy::key(caller.tenant, policy);
+        let kept = load(&self.store, POLICIES, &key).await?;
+        kept.ok_or_else(|| Refusal::new(Code::NotFound, "the tenant has no such policy").about(policy))
+    }
+
+    /// The root keys behind a policy, and the number of the connection they are reached by.
+    pub(crate) async fn roots(
+        &self,
+        policy: &Policy,
+    ) -> Result<(Arc<dyn RootKeys>, ConnectionVersion), Refusal> {
+        if policy.kind == PolicyKind::ProviderManaged {
+            return Ok((self.reach.provider(), ConnectionVersion(0)));
+        }
+        let key = connection::key(policy.tenant, policy.kind);
+        let kept: Option<Kept<VaultConnection>> = load(&self.store, CONNECTIONS, &key).await?;
+        let connection = kept
+            .map(|kept| kept.value)
+            .ok_or_else(|| Refusal::new(Code::Ours, "the policy has no vault connection").about(policy.id))?;
+        Ok((self.reach.customer(&connection)?, ConnectionVersion(connection.number)))
+    }
+
+    fn coin(&self) -> bool {
+        let mut byte = [0];
+        self.random.fill(&mut byte);
+        byte[0] & 1 == 0
+    }
+}
+
+/// What one call brought.
+struct Heard {
+    /// The bytes that the vault gave, judged against the wrap set.
+    opened: Option<(Seed, Key<Dep>)>,
+    answer: Answer,
+    sent: Timestamp,
+    sent_moment: Moment,
+    heard: Timestamp,
+}
+
+/// One unwrap under way.
+struct Run<'a> {
+    unwrapper: &'a Unwrapper,
+    caller: &'a Caller,
+    policy: Policy,
+    set: Kept<WrapSet>,
+    roots: Arc<dyn RootKeys>,
+    connection: ConnectionVersion,
+    machine: Unwrap,
+    epoch_read: Moment,
+    opened: Option<(Seed, Key<Dep>, Moment)>,
+}
+
+impl Run<'_> {
+    async fn follow(mut self, mut step: Step) -> Result<Opening, Unopened> {
+        loop {
+            step = match step {
+                Step::Try(slot) | Step::Await(slot) => {
+                    let announced = self.announce(slot.into()).await?;
+                    let heard = self.call(slot)?.await;
+                    self.settle(slot, announced, heard).await?
+                }
+                Step::Race { first, second, stagger } => {
+                    let timer = self.unwrapper.clock.sleep(stagger);
+                    self.race(first, second, timer).await?
+                }
+                Step::TryAvailability(why) => self.ask_availability(why).await?,
+                Step::Finish(finish) => return self.finish(finish).await,
+            };
+        }
+    }
+
+    /// Asks both, the second when the timer ends; returns once one has succeeded or both have answered.
+    async fn race(
+        &mut self,
+        first: Slot,
+        second: Slot,
+        timer: BoxFuture<'static, ()>,
+    ) -> Result<Step, Refusal> {
+        let announced = self.announce(first.into()).await?;
+        let call = self.call(first)?;
+        let call = match select(call, timer).await {
+            Either::Left((heard, _)) => return self.settle(first, announced, heard).await,
+            Either::Right(((), call)) => call,
+        };
+        let other_announced = self.announce(second.into()).await?;
+        let other_call = self.call(second)?;
+        let (slot, heard, announced, rest, rest_announced) = match select(call, other_call).await {
+            Either::Left((heard, rest)) => (first, heard, announced, rest, other_announced),
+            Either::Right((heard, rest)) => (second, heard, other_announced, rest, announced),
+        };
+        let step = self.settle(slot, announced, heard).await?;
+        let Step::Await(slot) = step else {
+            drop(rest);
+            self.cancelled(&rest_announced).await?;
+            return Ok(step);
+        };
+        let heard = rest.await;
+        self.settle(slot, rest_announced, heard).await
+    }
+
+    async fn ask_availability(&mut self, why: AvailabilityUse) -> Result<Step, Refusal> {
+        let announced = self.announce(Asked::Availability).await?;
+        let heard = self.call_with(self.unwrapper.reach.provider(), 2)?.await;
+        let step = self.machine.availability_answered(&heard.answer);
+        let key = self.slot_key(2)?;
+        let mut records = Vec::new();
+        if heard.opened.is_some() {
+            records.push(fallback(self.caller, &self.policy, &key, why, heard.heard));
+        }
+        let outcome = outcome_slug(&heard.answer);
+        let settled = self.unwrapper.calls.settle(&announced, outcome, Batch::new(), records).await;
+        settled.map_err(crate::rows::lost)?;
+        self.opened = heard.opened.map(|(seed, key)| (seed, key, heard.sent_moment));
+        Ok(step)
+    }
+
+    async fn announce(&self, asked: Asked) -> Result<Announced, Refusal> {
+        let index = match asked {
+            Asked::First => 0,
+            Asked::Second => 1,
+            Asked::Availability => 2,
+        };
+        let key = self.slot_key(index)?;
+        let mut number = [0; 8];
+        self.unwrapper.random.fill(&mut number);
+        let call = Call {
+            caller: self.caller,
+            policy: self.policy.id,
+            slot: asked,
+            operation: Operation::UnwrapKey,
+            key: &key,
+        };
+        self.unwrapper.calls.announce(call, number).await
+    }
+
+    fn call(&self, slot: Slot) -> Result<BoxFuture<'static, Heard>, Refusal> {
+        let index = match slot {
+            Slot::First => 0,
+            Slot::Second => 1,
+        };
+        self.call_with(self.roots.clone(), index)
+    }
+
+    /// The call as a future that borrows nothing, so that two can run while the machine stands still.
+    fn call_with(
+        &self,
+        roots: Arc<dyn RootKeys>,
+        index: usize,
+    ) -> Result<BoxFuture<'static, Heard>, Refusal> {
+        let (key, set, place) = (self.slot_key(index)?, self.set.value.clone(), self.policy.place());
+        let (clock, request) = (self.unwrapper.clock.clone(), self.caller.request);
+        Ok(Box::pin(async move {
+            let (sent, sent_moment) = (clock.now(), clock.moment());
+            let given = ask(roots.as_ref(), &key, &set.slots[index].wrapped, request).await;
+            let (answer, opened) = match given {
+                Ok(seed) => match set.check(&seed, &place) {
+                    Ok(dep) => (Answer::Unwrapped, Some((seed, dep))),
+                    Err(WrapSetFault::Lying) => (Answer::Mismatch, None),
+                    Err(WrapSetFault::Damaged) => (Answer::Damaged, None),
+                },
+                Err(answer) => (answer, None),
+            };
+            Heard { opened, answer, sent, sent_moment, heard: clock.now() }
+        }))
+    }
+
+    fn slot_key(&self, index: usize) -> Result<KeyIdentifier, Refusal> {
+        let text = self.set.value.slots.get(index).map(|slot| slot.key_identifier.as_str());
+        text.and_then(|text| KeyIdentifier::from_stored(text).ok())
+            .ok_or_else(|| Refusal::new(Code::Ours, "the wrap set names no key").about(self.policy.id))
+    }
+
+    /// Writes the outcome with what it teaches, in one transaction, and asks the machine what comes next.
+    async fn settle(&mut self, slot: Slot, announced: Announced, heard: Heard) -> Result<Step, Refusal> {
+        let Unwrapper { store, calls, clock, leases, .. } = self.unwrapper;
+        for _ in 0..OUTCOME_RACES {
+            let kept = KeptMemories::load(store, self.caller.tenant, self.policy.id).await?;
+            let mut machine = self.machine.clone();
+            let reply = Reply { slot, answer: heard.answer.clone(), sent: heard.sent, heard: heard.heard };
+            let turn = machine.answered(reply, &kept.memories, clock.now());
+            let (mut batch, mut records, mut fence) = (Batch::new(), Vec::new(), None);
+            if let Some((slot, event)) = &turn.remember {
+                let remembered = kept.memories.of(*slot).after(event);
+                batch = kept.put(batch, *slot, &remembered.memory);
+                if remembered.newly_denied {
+                    let mut policy = self.unwrapper.policy(self.caller, self.policy.id).await?;
+                    policy.value.epoch = policy.value.epoch.next();
+                    let key = policy.value.key();
+                    batch = batch.expect_version(POLICIES, &key, policy.version).put(
+                        POLICIES,
+                        &key,
+                        &policy.value,
+                    );
+                    records.push(denied(self.caller, &policy.value, *slot, heard.heard));
+                    fence = Some(policy.value.epoch);
+                }
+            }
+            match calls.settle(&announced, outcome_slug(&heard.answer), batch, records).await {
+                Ok(()) => {}
+                Err(CommitError::Conflict { .. }) => continue,
+                Err(CommitError::Store(error)) => return Err(trouble(error)),
+            }
+            if let Some(epoch) = fence {
+                leases.fence(self.policy.id, epoch);
+                self.policy.epoch = epoch;
+            }
+            self.machine = machine;
+            self.opened = heard.opened.map(|(seed, key)| (seed, key, heard.sent_moment));
+            return Ok(turn.step);
+        }
+        Err(Refusal::new(Code::Busy, "the slot's memory is being changed by others").about(self.policy.id))
+    }
+
+    /// Records that a raced request was given up: it is no answer.
+    async fn cancelled(&self, announced: &Announced) -> Result<(), Refusal> {
+        let settled = self.unwrapper.calls.settle(announced, "cancelled", Batch::new(), Vec::new()).await;
+        settled.map_err(crate::rows::lost)
+    }
+
+    async fn finish(self, finish: Finish) -> Result<Opening, Unopened> {
+        for alarm in &finish.alarms {
+            tracing::error!(
+                tenant = %self.caller.tenant,
+                policy = %self.policy.id,
+                request = %self.caller.request,
+                party = %alarm.party,
+                reason = alarm.finding.reason,
+                "a root key answered as it must not"
+            );
+        }
+        let opener = match &finish.outcome {
+            Outcome::Opened(opener) => *opener,
+            Outcome::Refused(why) if self.policy.kind == PolicyKind::ProviderManaged => {
+                // Nobody but the operator holds these keys: a refusal by them is no act of the customer.
+                return Err(Refusal::new(Code::Ours, format!("the provider's own keys refuse: {why}"))
+                    .about(self.policy.id)
+                    .into());
+            }
+            outcome => return Err(self.unopened(outcome).await),
+        };
+        let (seed, key, sent) = self.opened.ok_or_else(|| {
+            Refusal::new(Code::Ours, "the unwrap machine opened what no vault gave").about(self.policy.id)
+        })?;
+        Ok(Opening {
+            seed,
+            key,
+            origin: opener.origin(),
+            sent,
+            epoch_read: self.epoch_read,
+            policy: self.policy,
+            set: self.set,
+        })
+    }
+}
+
+impl Run<'_> {
+    /// What the caller is told of a key that stays shut, and whether a hold has ground.
+    async fn unopened(&self, outcome: &Outcome) -> Unopened {
+        let ours = || Refusal::new(Code::Ours, "the unwrap ended without a result");
+        let refusal = outcome.refusal(self.policy.id).unwrap_or_else(ours);
+        let kept = KeptMemories::load(&self.unwrapper.store, self.caller.tenant, self.policy.id).await;
+        let ground = kept.ok().and_then(|kept| HoldGround::of(outcome, &kept.memories, self.connection));
+        Unopened { refusal, ground }
+    }
+}
+
+/// One question to one root key; bytes that are no seed are an answer that does not match.
+async fn ask(
+    roots: &dyn RootKeys,
+    key: &KeyIdentifier,
+    wrapped: &[u8],
+    request: RequestId,
+) -> Result<Seed, Answer> {
+    let bytes = roots.unwrap(key, wrapped, request).await?;
+    Seed::from_unwrapped(bytes).map_err(|_| Answer::Mismatch)
+}
+
+/// How an answer reads in a record: `unwrapped`, or the reason of the fault table.
+fn outcome_slug(answer: &Answer) -> &'static str {
+    answer.judge(CredentialOwner::Operator).map_or("unwrapped", |finding| finding.reason)
+}
+
+/// The record of every use of the availability key.
+fn fallback(
+    caller: &Caller,
+    policy: &Policy,
+    key: &KeyIdentifier,
+    why: AvailabilityUse,
+    at: Timestamp,
+) -> AuditEntry {
+    AuditEntry {
+        stream: caller.tenant.to_string(),
+        at,
+        operation: "Fallback to Availability Key".into(),
+        body: json!({
+            "recordType": 69,
+            "policyId": policy.id,
+            "scopeKeyVersionId": key.to_string(),
+            "requestId": caller.request,
+            "userId": caller.principal,
+            "initiator": caller.initiator,
+            "reason": why,
+        }),
+    }
+}
+
+fn denied(caller: &Caller, policy: &Policy, slot: Slot, at: Timestamp) -> AuditEntry {
+    AuditEntry {
+        stream: caller.tenant.to_string(),
+        at,
+        operation: "Denied by customer key".into(),
+        body: json!({
+            "policyId": policy.id,
+            "slot": slot,
+            "keyIdentifier": policy.keys[usize::from(slot == Slot::Second)].to_string(),
+            "revocationEpoch": policy.epoch,
+            "requestId": caller.request,
+        }),
+    }
+}
