@@ -14,8 +14,8 @@ use azure_core::http::request::options::ClientRequestId;
 use azure_core::time::OffsetDateTime;
 use azure_security_keyvault_keys::KeyClient;
 use azure_security_keyvault_keys::models::{
-    EncryptionAlgorithm, Key, KeyClientGetKeyOptions, KeyClientUnwrapKeyOptions, KeyClientWrapKeyOptions,
-    KeyOperationParameters,
+    CreateKeyParameters, EncryptionAlgorithm, Key, KeyClientCreateKeyOptions, KeyClientGetKeyOptions,
+    KeyClientUnwrapKeyOptions, KeyClientWrapKeyOptions, KeyOperation, KeyOperationParameters, KeyType,
 };
 use crypto::Seed;
 use model::fault::Answer;
@@ -36,6 +36,8 @@ pub const CALL_BOUND: Duration = Duration::from_secs(20);
 pub const MAX_CLIENTS: usize = 64;
 /// How many key versions' sizes are remembered.
 pub const MAX_SIZES: usize = 1024;
+/// The size of an availability key, in bits.
+const AVAILABILITY_KEY_SIZE: i32 = 2048;
 /// The sizes of root keys, in bits.
 pub const SIZES: [u32; 3] = [2048, 3072, 4096];
 
@@ -64,6 +66,30 @@ impl AzureRootKeys {
             open: Mutex::default(),
             sizes: Mutex::default(),
         })
+    }
+
+    /// Makes an RSA-2048 key that wraps and unwraps and does nothing else; for the provider's own vault.
+    ///
+    /// A customer's root keys are made by the customer alone: no connection of a tenant is ever asked for this.
+    pub async fn create(&self, key: &KeyIdentifier, request: RequestId) -> Result<RootDescription, Answer> {
+        let answered = self.call(key, request, |client, method_options| {
+            let options = KeyClientCreateKeyOptions { method_options };
+            async move {
+                let parameters = CreateKeyParameters {
+                    kty: Some(KeyType::Rsa),
+                    key_size: Some(AVAILABILITY_KEY_SIZE),
+                    key_ops: Some(vec![KeyOperation::WrapKey, KeyOperation::UnwrapKey]),
+                    ..CreateKeyParameters::default()
+                };
+                client.create_key(key.name(), parameters.try_into()?, Some(options)).await
+            }
+        });
+        let created = answered.await?.into_model().map_err(|_| Answer::Malformed)?;
+        let description = description(key, created)?;
+        if let Some(size) = description.size {
+            self.remember_size(&description.key, size);
+        }
+        Ok(description)
     }
 
     /// The connection that these keys are reached through.
