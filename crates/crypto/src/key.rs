@@ -46,9 +46,6 @@ impl<L: Level> Key<L> {
     where
         L: Wraps<C>,
     {
-        if wrapped.bytes.len() != WRAPPED_LEN {
-            return Err(OpenError::Length);
-        }
         let mut opened = Ok(());
         let secret = Secret::build(|out| {
             opened = sealed::open_into(self.secret(), context.as_bytes(), &wrapped.bytes, out);

@@ -38,3 +38,22 @@ pub use rsa::{RsaError, RsaPadding, RsaPrivate, RsaSize};
 pub use sealed::{HEADER_LEN, MAX_PLAIN_LEN, OpenError, Opener, RangeOpener, TooLong, sealed_len};
 pub use seed::{Commitment, NotACommitment, NotASeed, Seed};
 pub use wrap_set::{NotAWrapSet, Slot, WrapSet, WrapSetFault};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shared_by_threads<T: Send + Sync>() {}
+
+    #[test]
+    fn keys_and_streams_may_be_handed_to_other_threads() {
+        shared_by_threads::<Key<Container>>();
+        shared_by_threads::<Wrapped<Dek>>();
+        shared_by_threads::<Seed>();
+        shared_by_threads::<Sealer>();
+        shared_by_threads::<Opener>();
+        shared_by_threads::<RangeOpener>();
+        shared_by_threads::<RsaPrivate>();
+        shared_by_threads::<LookupKey>();
+    }
+}

@@ -128,9 +128,6 @@ impl RsaPrivate {
     ///
     /// One error for whatever is wrong with the bytes: telling more would open a padding oracle.
     pub fn unwrap(&self, padding: RsaPadding, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>, RsaError> {
-        if wrapped.len() != self.size.bytes() {
-            return Err(RsaError::NotWrapped);
-        }
         let mut out = Zeroizing::new(vec![0; self.size.bytes()]);
         let opened = match padding.oaep() {
             Some(algorithm) => self.oaep.decrypt(algorithm, wrapped, &mut out, None),

@@ -66,6 +66,7 @@ impl Cipher {
             _ => Err(refused),
         };
         if opened.is_err() {
+            // aws-lc does so today; not left to it.
             out.zeroize();
         }
         opened

@@ -1,5 +1,6 @@
 //! Behaviour of the format: round trips over chunk borders, refusal of every change, ranges, streams, bounds.
 
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use proptest::prelude::*;
 
 use super::*;
@@ -184,6 +185,38 @@ fn the_chunk_counter_stops_at_its_bound() {
     assert_eq!(plain_len(sealed_len(MAX_PLAIN_LEN)), Some(MAX_PLAIN_LEN));
     assert_eq!(plain_len(sealed_len(MAX_PLAIN_LEN + 1)), None);
     assert_eq!(sealed_len(u64::MAX), u64::MAX);
+}
+
+#[test]
+fn an_authentic_chunk_beyond_the_counter_is_refused() {
+    let (key, base) = ([9; 32], [0; 12]);
+    let raw = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &key).expect("32 bytes"));
+    let chunk_at = |index: u64| {
+        let mut nonce = [0; 12];
+        nonce[4..].copy_from_slice(&index.to_be_bytes());
+        let mut chunk = b"end".to_vec();
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        raw.seal_in_place_append_tag(nonce, Aad::empty(), &mut chunk).expect("short");
+        chunk
+    };
+    let (cipher, mut plain) = (Cipher::of_vector(&key, base), [0; 3]);
+    assert_eq!(cipher.open(MAX_CHUNKS - 1, &chunk_at(MAX_CHUNKS - 1), &mut plain), Ok(()));
+    assert_eq!(plain, *b"end");
+    let beyond = cipher.open(MAX_CHUNKS, &chunk_at(MAX_CHUNKS), &mut plain);
+    assert_eq!((beyond, plain), (Err(OpenError::Chunk(MAX_CHUNKS)), [0; 3]));
+}
+
+#[test]
+fn a_message_that_fails_late_leaves_none_of_its_early_chunks() {
+    let plain = content(2 * CHUNK + 50);
+    let mut message = sealed(&plain);
+    let mut out = vec![0xaa; plain.len()];
+    assert_eq!(open_into(&KEY, HERE, &message, &mut out), Ok(()));
+    assert_eq!(out, plain);
+    *message.last_mut().expect("a tag") ^= 1;
+    assert_eq!(open_into(&KEY, HERE, &message, &mut out), Err(OpenError::Chunk(2)));
+    assert!(out.iter().all(|byte| *byte == 0));
+    assert_eq!(open_into(&KEY, HERE, &message, &mut out[1..]), Err(OpenError::Length));
 }
 
 #[test]

@@ -89,6 +89,13 @@ fn a_set_found_in_another_place_is_damage() {
 }
 
 #[test]
+fn a_set_found_in_another_place_accuses_no_vault_whatever_the_vault_says() {
+    let stranger = Seed::generate(&SeededRandom::new(5));
+    let elsewhere = DepPlace { generation: 4, ..PLACE };
+    assert_eq!(set().0.check(&stranger, &elsewhere).err(), Some(WrapSetFault::Damaged));
+}
+
+#[test]
 fn a_set_that_was_given_to_another_seed_without_its_commitment_is_damage() {
     let (mut set, _) = set();
     let stranger = Seed::generate(&SeededRandom::new(3));
@@ -184,6 +191,34 @@ fn with_checksum(mut body_and_mac: Vec<u8>) -> Vec<u8> {
     let checksum = digest::sha256(&body_and_mac);
     body_and_mac.extend_from_slice(&checksum);
     body_and_mac
+}
+
+#[test]
+fn a_form_that_is_not_canonical_is_refused_although_its_checksum_is_right() {
+    let bytes = set().0.to_bytes();
+    let body_and_mac = &bytes[..bytes.len() - 32];
+    assert!(WrapSet::from_bytes(&with_checksum(body_and_mac.to_vec())).is_ok());
+    let refused = |what, bytes: Vec<u8>| {
+        assert_eq!(WrapSet::from_bytes(&with_checksum(bytes)), Err(NotAWrapSet::Malformed(what)), "{what}");
+    };
+    refused("bytes after the end", [body_and_mac, &[0]].concat());
+    refused("too long", [body_and_mac, &vec![0; WrapSet::MAX_LEN]].concat());
+
+    // The preset's length stands after mark, version and place; then preset, number of slots, first slot.
+    let (preset, first) = (46, 46 + 2 + "outage-only".len());
+    let edited = |at: usize, value: u8| {
+        let mut bytes = body_and_mac.to_vec();
+        bytes[at] = value;
+        bytes
+    };
+    refused("there are not three slots", edited(first, 2));
+    refused("text that is not UTF-8", edited(preset + 2, 0xff));
+    let directory = first + 1 + 2 + slots()[0].key_identifier.len();
+    assert_eq!(body_and_mac[directory], 1);
+    refused("a directory mark that is neither 0 nor 1", edited(directory, 2));
+    let mut no_preset = body_and_mac.to_vec();
+    no_preset.splice(preset..first, [0, 0]);
+    refused("the preset is empty or too long", no_preset);
 }
 
 proptest! {
