@@ -16,21 +16,21 @@ pub trait Level: private::Sealed + 'static {
 /// }
 /// ```
 /// and nothing else, least of all a DEK:
-/// ```compile_fail,E0277
+/// ```compile_fail,E0308
 /// # use freehold_crypto::{Key, Dep, Dek, Context, Random, Wrapped};
 /// fn nest(dep: &Key<Dep>, key: &Key<Dek>, at: &Context, random: &dyn Random) -> Wrapped<Dek> {
 ///     dep.wrap(key, at, random)
 /// }
 /// ```
 /// A container key does not wrap its own kind:
-/// ```compile_fail,E0277
+/// ```compile_fail,E0308
 /// # use freehold_crypto::{Key, Container, Context, Random, Wrapped};
 /// fn nest(parent: &Key<Container>, key: &Key<Container>, at: &Context, random: &dyn Random) -> Wrapped<Container> {
 ///     parent.wrap(key, at, random)
 /// }
 /// ```
 /// A wrapped container key is not opened by a container key:
-/// ```compile_fail,E0277
+/// ```compile_fail,E0308
 /// # use freehold_crypto::{Key, Container, Context, OpenError, Wrapped};
 /// fn open(parent: &Key<Container>, w: &Wrapped<Container>, at: &Context) -> Result<Key<Container>, OpenError> {
 ///     parent.unwrap(w, at)
@@ -44,7 +44,7 @@ pub trait Level: private::Sealed + 'static {
 /// }
 /// ```
 /// A key is not cloned:
-/// ```compile_fail,E0599
+/// ```compile_fail,E0277
 /// # use freehold_crypto::{Key, Container};
 /// fn twice(key: &Key<Container>) -> Key<Container> {
 ///     Key::clone(key)
