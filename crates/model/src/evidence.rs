@@ -18,6 +18,11 @@ pub const CLOCK_TOLERANCE: Duration = Duration::from_mins(5);
 /// Longer than any bounded call, shorter than a suspended machine.
 pub const NOW: Duration = Duration::from_mins(2);
 
+/// Whether silence of a request that was sent then still says something about now.
+pub fn is_of_now(sent: Timestamp, now: Timestamp) -> bool {
+    now.since(sent) <= NOW && sent.since(now) <= CLOCK_TOLERANCE
+}
+
 /// The memories of both slots of a policy, as they stand in the store at this moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Memories {

@@ -130,9 +130,9 @@ impl KeyIdentifier {
         self.is_same_vault(other) && self.name == other.name
     }
 
-    /// Whether both lie in one vault.
+    /// Whether both lie in one vault: one host, by whatever port it is reached.
     pub fn is_same_vault(&self, other: &Self) -> bool {
-        self.vault == other.vault && self.suffix == other.suffix
+        self.vault == other.vault && self.suffix.host() == other.suffix.host()
     }
 }
 
@@ -390,7 +390,7 @@ mod tests {
         assert_eq!(key.vault_url(), "https://contoso-a.vault.localhost:8443");
         assert_eq!(key.to_string(), "https://contoso-a.vault.localhost:8443/keys/k");
         let other = parse("https://contoso-a.vault.localhost/keys/k").expect("the other entry has no port");
-        assert!(!key.is_same_vault(&other));
+        assert!(key != other && key.is_same_vault(&other), "a second port is no second vault");
         assert_eq!(parse("https://contoso-a.vault.azure.net:8443/keys/k"), Err(Rule::Port));
         assert_eq!(parse("https://contoso-a.vault.localhost:8444/keys/k"), Err(Rule::Port));
         let only_8443 = SuffixList::new(["vault.localhost:8443"]).expect("well-formed");

@@ -153,9 +153,11 @@ impl Lease {
         self.silent.unwrap_or(self.grant.sent) + bound * 3 / 8 + spread
     }
 
-    /// How long a renewal that begins now may take; what has not come by then is silence.
+    /// How long a renewal that begins now may wait for the roots; what has not come by then is silence.
+    ///
+    /// It ends an eighth of the bound before the lease does, so that a hold can begin in time.
     pub fn time_to_renew(&self, now: Moment, epoch: EpochRead) -> Duration {
-        now.until(self.not_after(epoch))
+        now.until(self.not_after(epoch)).saturating_sub(self.grant.bound.duration() / 8)
     }
 
     /// A renewal, sent at `sent`, found both roots silent: the hold goes on, if there is ground for one.
@@ -369,9 +371,27 @@ mod tests {
         for jitter in [0, 1, u16::MAX / 2, u16::MAX] {
             let renew = lease.renew_at(jitter);
             assert!(renew >= at(122) && renew < at(130), "{renew:?}");
-            assert!(lease.time_to_renew(renew, read(130)) >= Duration::from_secs(30));
+            assert!(lease.time_to_renew(renew, read(130)) > Duration::from_secs(22));
         }
         assert!(lease.renew_at(0) < lease.renew_at(u16::MAX));
+    }
+
+    #[test]
+    fn a_renewal_that_used_all_its_time_in_vain_is_in_time_for_a_hold() {
+        for bound in [Bound::LEAST, 60, Bound::MOST] {
+            let bound = Bound::from_secs(bound).expect("within bounds");
+            let hold = Hold::from_secs(Hold::MOST).expect("within bounds");
+            let mut lease =
+                Lease::grant(Grant { origin: Origin::Root, epoch: read(100), sent: at(100), bound, hold })
+                    .expect("read before it was sent");
+            for _ in 0..10 {
+                let sent = lease.renew_at(u16::MAX);
+                let epoch = EpochRead { at: sent, ..read(0) };
+                let declared = sent + lease.time_to_renew(sent, epoch);
+                lease.found_silence(sent, declared, epoch, HoldGround(()));
+                assert_eq!(lease.check(declared + bound.duration() / 4, epoch, READING), Ok(()));
+            }
+        }
     }
 
     #[test]

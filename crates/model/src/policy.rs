@@ -85,9 +85,9 @@ impl FromStr for PolicyKind {
     }
 }
 
-/// Where a policy stands: three facts of its row.
+/// The three facts of a policy's row that its state follows from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Standing {
+pub struct Condition {
     /// Whether an administrator has it enabled.
     pub enabled: bool,
     /// An order that shuts it.
@@ -96,7 +96,7 @@ pub struct Standing {
     pub used: bool,
 }
 
-impl Standing {
+impl Condition {
     /// The state as it is shown; the words are those that administrators know.
     pub fn shown(self) -> State {
         match self {
@@ -325,25 +325,25 @@ mod tests {
         assert!(check_limit(PolicyKind::Mailbox, 50).is_err());
         assert!(check_limit(PolicyKind::SharePoint, 0).is_ok());
         assert!(check_limit(PolicyKind::SharePoint, 1).is_err());
-        let disabled = Standing { enabled: false, closed: None, used: true };
+        let disabled = Condition { enabled: false, closed: None, used: true };
         assert!(!disabled.counts(PolicyKind::Mailbox));
-        let purging = Standing { enabled: true, closed: Some(Closed::Purging), used: true };
+        let purging = Condition { enabled: true, closed: Some(Closed::Purging), used: true };
         assert!(purging.counts(PolicyKind::Mailbox), "until it is purged");
     }
 
     #[test]
     fn what_is_shut_or_disabled_cannot_be_assigned() {
-        let fresh = Standing { enabled: true, closed: None, used: false };
+        let fresh = Condition { enabled: true, closed: None, used: false };
         assert_eq!(fresh.shown(), State::PendingActivation);
         assert!(fresh.check_assignable().is_ok());
-        assert!(Standing { used: true, ..fresh }.check_assignable().is_ok());
-        for (standing, shown) in [
-            (Standing { enabled: false, ..fresh }, State::Disabled),
-            (Standing { closed: Some(Closed::Revoked), ..fresh }, State::Revoked),
-            (Standing { closed: Some(Closed::Purging), enabled: false, ..fresh }, State::PendingDeletion),
+        assert!(Condition { used: true, ..fresh }.check_assignable().is_ok());
+        for (condition, shown) in [
+            (Condition { enabled: false, ..fresh }, State::Disabled),
+            (Condition { closed: Some(Closed::Revoked), ..fresh }, State::Revoked),
+            (Condition { closed: Some(Closed::Purging), enabled: false, ..fresh }, State::PendingDeletion),
         ] {
-            assert_eq!(standing.shown(), shown);
-            assert!(standing.check_assignable().is_err(), "{standing:?}");
+            assert_eq!(condition.shown(), shown);
+            assert!(condition.check_assignable().is_err(), "{condition:?}");
         }
     }
 

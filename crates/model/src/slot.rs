@@ -57,7 +57,9 @@ impl std::fmt::Display for Slot {
     }
 }
 
-/// Which state of a vault connection an answer was given under; raised when directory or credential change.
+/// Which state of a vault connection an answer was given under; raised when its directory or application changes.
+///
+/// A new secret of the same application is the same connection: rotating it in an outage must lock nobody out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ConnectionVersion(pub u64);

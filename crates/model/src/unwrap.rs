@@ -88,7 +88,7 @@ pub struct Question {
     pub by: By,
     /// What for.
     pub purpose: Purpose,
-    /// The policy's availability preset, as its checked wrap set names it.
+    /// The policy's availability preset, as its wrap set names it; the set's MAC is checked once the seed is open.
     pub preset: Preset,
     /// The policy's outage budget.
     pub outage_budget: OutageBudget,
@@ -149,7 +149,7 @@ pub struct Turn {
 }
 
 /// One unwrap of one policy's key, from the first question to the outcome.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Unwrap {
     question: Question,
     order: [Slot; 2],
@@ -316,8 +316,7 @@ impl Unwrap {
             Preset::Never => return Err(NoHelp::Preset),
             Preset::OutageOnly | Preset::OutageAndSystem => {}
         }
-        // Also when `earliest` is later than now: the clock moved, and nobody knows how far.
-        if now < earliest || now.since(earliest) > evidence::NOW {
+        if !evidence::is_of_now(earliest, now) {
             return Err(NoHelp::NoEvidence(Gap::NotNow));
         }
         evidence::of_outage(memories, question.connection, question.outage_budget, now)

@@ -139,11 +139,13 @@ impl Situation {
     pub(crate) fn question(&self) -> Question {
         let (tenant, policy) = (TenantId::from_random([1; 16]), DepId::from_random([2; 16]));
         let generation = Generation::FIRST;
-        let root = |text| KeyIdentifier::from_stored(text).expect("canonical");
-        let roots =
-            [root("https://new-a.vault.azure.net/keys/k"), root("https://new-b.vault.azure.net/keys/k")];
-        let order =
-            RecoveryOrder::verified(tenant, policy, generation, roots, BEGIN + Duration::from_hours(1));
+        let order = || {
+            let root = |text| KeyIdentifier::from_stored(text).expect("canonical");
+            let roots =
+                [root("https://new-a.vault.azure.net/keys/k"), root("https://new-b.vault.azure.net/keys/k")];
+            let not_after = BEGIN + Duration::from_hours(1);
+            Box::new(RecoveryOrder::verified(tenant, policy, generation, roots, not_after))
+        };
         Question {
             tenant,
             policy,
@@ -152,7 +154,7 @@ impl Situation {
             by: match self.who {
                 Who::Person => By::User,
                 Who::Service => By::System,
-                Who::Officers => By::Recovery(Box::new(order)),
+                Who::Officers => By::Recovery(order()),
             },
             purpose: self.purpose,
             preset: self.preset,
