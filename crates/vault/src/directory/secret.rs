@@ -1,0 +1,107 @@
+//! Secrets of applications and users: made here, handed out once, kept as a hash.
+//!
+//! Owns [`Secret`] and its check. A secret has 256 random bits, so one SHA-256 is enough: there is no dictionary to
+//! slow down. The hash names its owner, so that a row copied to another owner opens nothing.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use crypto::{Random, digest};
+use model::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+/// How many secrets one owner may have, so that one can be rolled while the other still serves.
+pub(crate) const MOST_SECRETS: usize = 4;
+
+/// One secret as it is stored.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Secret {
+    /// SHA-256 in base64url.
+    hash: String,
+    created: Timestamp,
+    expires: Timestamp,
+}
+
+/// What a presented secret comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Presented {
+    Right,
+    Wrong,
+    /// It is one of the owner's, and its time is over.
+    Expired,
+}
+
+/// Makes a secret for an owner; the text leaves this program once.
+pub(crate) fn generate(
+    random: &dyn Random,
+    owner: &str,
+    now: Timestamp,
+    life: Duration,
+) -> (Secret, Zeroizing<String>) {
+    let mut bytes = Zeroizing::new([0; 32]);
+    random.fill(&mut *bytes);
+    let text = Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes));
+    (Secret { hash: hash(owner, &text), created: now, expires: now + life }, text)
+}
+
+/// Compares with every secret of the owner, each in constant time.
+pub(crate) fn check(secrets: &[Secret], owner: &str, presented: &str, now: Timestamp) -> Presented {
+    let hash = hash(owner, presented);
+    let mut found = Presented::Wrong;
+    for secret in secrets {
+        if digest::same(secret.hash.as_bytes(), hash.as_bytes()) {
+            found = if now < secret.expires { Presented::Right } else { Presented::Expired };
+        }
+    }
+    found
+}
+
+impl Secret {
+    pub(crate) fn expired(&self, now: Timestamp) -> bool {
+        now >= self.expires
+    }
+}
+
+fn hash(owner: &str, text: &str) -> String {
+    let mut input = Zeroizing::new(Vec::with_capacity(DOMAIN.len() + 8 + owner.len() + text.len()));
+    input.extend_from_slice(DOMAIN);
+    input.extend_from_slice(&(owner.len() as u64).to_be_bytes());
+    input.extend_from_slice(owner.as_bytes());
+    input.extend_from_slice(text.as_bytes());
+    URL_SAFE_NO_PAD.encode(digest::sha256(&input))
+}
+
+/// Sets this hash apart from every other one of the project.
+const DOMAIN: &[u8] = b"freehold vault secret v1\0";
+
+#[cfg(test)]
+mod tests {
+    use crypto::testing::SeededRandom;
+
+    use super::*;
+
+    const LIFE: Duration = Duration::from_secs(100);
+
+    #[test]
+    fn a_secret_is_right_for_its_owner_until_it_expires() {
+        let now = Timestamp(1_000_000);
+        let (secret, text) = generate(&SeededRandom::new(1), "app", now, LIFE);
+        let secrets = [secret];
+        assert_eq!(text.len(), 43);
+        assert_eq!(check(&secrets, "app", &text, now), Presented::Right);
+        assert_eq!(check(&secrets, "app", &text, now + LIFE), Presented::Expired);
+        assert_eq!(check(&secrets, "other", &text, now), Presented::Wrong);
+        assert_eq!(check(&secrets, "app", "", now), Presented::Wrong);
+        assert_eq!(check(&[], "app", &text, now), Presented::Wrong);
+    }
+
+    #[test]
+    fn what_is_stored_does_not_hold_the_secret() {
+        let (secret, text) = generate(&SeededRandom::new(2), "app", Timestamp(0), LIFE);
+        let stored = serde_json::to_string(&secret).expect("a row");
+        assert!(!stored.contains(text.as_str()));
+        assert!(!format!("{secret:?}").contains(text.as_str()));
+    }
+}

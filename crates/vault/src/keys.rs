@@ -1,0 +1,414 @@
+//! The keys wire: one pipeline for every call on a vault's host.
+//!
+//! Owns that pipeline. Vault, token, api-version, path, right, and only then the body; then the operation, which commits
+//! its record together with what it changes and with the rows it rests on. If those changed meanwhile, all of it is
+//! decided again. A reply leaves after its record is durable.
+
+pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod key;
+pub(crate) mod operation;
+pub(crate) mod private;
+pub(crate) mod read;
+pub(crate) mod recovery;
+pub(crate) mod shape;
+pub(crate) mod update;
+pub(crate) mod usage;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http::StatusCode;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use store::{AuditEntry, Batch, Cause};
+
+use crate::access::{self, Plane, Scope};
+use crate::core::{Basis, Core, Found};
+use crate::directory::{self, Standing};
+use crate::error::{Refused, Stop, keys as texts};
+use crate::id::{AssignmentId, KeyVersion};
+use crate::keys::key::KeyOp;
+use crate::keys::operation::{Operation, Target};
+use crate::log::{Event, Outcome};
+use crate::reply::{Reply, Response};
+use crate::request::{self, Asked, BodyFault};
+use crate::resource::vault::VaultRow;
+use crate::resource::{assignment, feature, vault};
+use crate::token::check::{self, TokenFault, Who};
+use crate::token::claims;
+
+/// How often a call is decided anew when other changes come first.
+const MOST_TRIES: usize = 4;
+
+/// The stream of the audit log that belongs to a vault.
+pub(crate) fn stream(vault: &str) -> String {
+    format!("vault/{}", vault.to_ascii_lowercase())
+}
+
+/// A call that may be carried out.
+#[derive(Debug)]
+pub(crate) struct Call<'a> {
+    pub(crate) core: &'a Core,
+    pub(crate) asked: &'a Asked,
+    pub(crate) who: &'a Who,
+    pub(crate) target: &'a Target,
+    pub(crate) vault: &'a VaultRow,
+    pub(crate) api_version: &'a str,
+    basis: Basis,
+    assignment: Option<AssignmentId>,
+}
+
+impl Call<'_> {
+    /// The identifier of a key, or of one of its versions.
+    pub(crate) fn kid(&self, name: &str, version: Option<KeyVersion>) -> String {
+        let vault = self.core.settings.suffix.vault(&self.vault.name);
+        match version {
+            Some(version) => format!("{vault}/keys/{name}/{version}"),
+            None => format!("{vault}/keys/{name}"),
+        }
+    }
+
+    /// The name that the path has in this operation's place.
+    pub(crate) fn name(&self) -> Result<&key::KeyName, Stop> {
+        self.target.name.as_ref().ok_or(Stop::Damaged("an operation on a key without a name"))
+    }
+
+    /// The version that is asked for, or the newest.
+    pub(crate) async fn version(&self) -> Result<key::FoundVersion, Stop> {
+        let name = self.name()?;
+        let found = key::find(self.core, &self.vault.name, name, self.target.version).await?;
+        let asked = || match self.target.version {
+            Some(version) => format!("{name}/{version}"),
+            None => name.to_string(),
+        };
+        Ok(found.ok_or_else(|| texts::key_not_found(&asked()))?)
+    }
+
+    /// Whether the subscription is under the mandatory retention period.
+    pub(crate) async fn protected(&self) -> Result<bool, Stop> {
+        Ok(feature::registered(self.core, self.vault.subscription).await?)
+    }
+
+    /// A batch that holds only while the caller's right and these rows stand.
+    pub(crate) fn batch_on(&self, rows: Basis) -> Batch {
+        self.basis.clone().join(rows).batch()
+    }
+
+    /// Commits what was done, a change or a use, with its record; `target` is the key identifier.
+    pub(crate) async fn commit(&self, batch: Batch, target: Option<String>) -> Result<(), Stop> {
+        let entry = self.context().entry(self.assignment, target, Outcome::DONE);
+        Ok(self.core.store.commit(batch, Cause::Audited(vec![entry])).await?)
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context {
+            core: self.core,
+            asked: self.asked,
+            who: self.who,
+            target: self.target,
+            vault: self.vault,
+            api_version: self.api_version,
+        }
+    }
+}
+
+/// What a handler answers: JSON of its own shape, or bytes that must be zeroed after use.
+#[derive(Debug)]
+pub(crate) struct Done {
+    body: Bytes,
+}
+
+impl Done {
+    pub(crate) fn json(shape: &impl Serialize) -> Self {
+        Self { body: serde_json::to_vec(shape).expect("our own shapes have only text keys").into() }
+    }
+
+    pub(crate) fn secret(body: zeroize::Zeroizing<Vec<u8>>) -> Self {
+        Self { body: Bytes::from_owner(body) }
+    }
+}
+
+/// What the body of a call was read as, once, before the operation is tried.
+enum Input {
+    None,
+    Create(Box<create::Create>),
+    Update(update::Input),
+    Use(KeyOp, usage::Input),
+}
+
+pub(crate) async fn serve(core: &Core, asked: &Asked, name: &str, body: Body) -> Response {
+    let vault = match vault::find(core, name).await {
+        Ok(Some(vault)) => vault,
+        Ok(None) => return refuse(asked, None, None, texts::vault_not_found()),
+        Err(fault) => return refuse(asked, None, None, Stop::Store(fault).refusal()),
+    };
+    match answer(core, asked, vault.clone(), body).await {
+        Ok((done, assignment)) => {
+            let mut reply = reply(asked, StatusCode::OK, Some(&vault.value.location));
+            if let Some(assignment) = assignment {
+                let id = assignment.to_string().replace('-', "");
+                reply = reply.header("x-ms-keyvault-rbac-assignment-id", &id);
+            }
+            reply.bytes(done.body)
+        }
+        Err(stop) => {
+            let suffix = &core.settings.suffix;
+            let challenge = format!(
+                "Bearer authorization=\"{}/{}\", resource=\"{}\"",
+                suffix.login(),
+                vault.value.directory,
+                suffix.keys_audience()
+            );
+            refuse(asked, Some(&vault.value.location), Some(&challenge), stop.refusal())
+        }
+    }
+}
+
+fn reply(asked: &Asked, status: StatusCode, location: Option<&str>) -> Reply {
+    let reply = Reply::new(status, asked)
+        .header("cache-control", "no-cache")
+        .header("pragma", "no-cache")
+        .header("expires", "-1")
+        .header("x-ms-keyvault-service-version", env!("CARGO_PKG_VERSION"));
+    match location {
+        Some(location) => reply.header("x-ms-keyvault-region", location),
+        None => reply,
+    }
+}
+
+fn refuse(asked: &Asked, location: Option<&str>, challenge: Option<&str>, refused: Refused) -> Response {
+    let mut reply = reply(asked, refused.status, location);
+    if let (StatusCode::UNAUTHORIZED, Some(challenge)) = (refused.status, challenge) {
+        reply = reply.header("www-authenticate", challenge);
+    }
+    if let Some(seconds) = refused.retry_after {
+        reply = reply.header("retry-after", &seconds.to_string());
+    }
+    reply.json(&refused.body())
+}
+
+async fn answer(
+    core: &Core,
+    asked: &Asked,
+    mut vault: Found<VaultRow>,
+    body: Body,
+) -> Result<(Done, Option<AssignmentId>), Stop> {
+    let directory = vault.value.directory;
+    let audience = core.settings.suffix.keys_audience();
+    let who = check::check(core, asked.authorization.as_ref(), &audience, Some(directory))
+        .map_err(|fault| texts::unauthorized(&fault))?;
+    let api_version = asked.query("api-version").filter(|version| known_version(version));
+    let api_version = api_version.ok_or_else(texts::api_version)?;
+    let path = asked.path.as_deref().ok_or_else(|| texts::not_allowed(&asked.method, ""))?;
+    let target = Target::parse(&asked.method, path)?;
+    let mut unread = Some(body);
+    let mut input = Input::None;
+    for _ in 0..MOST_TRIES {
+        let context = Context { core, asked, who: &who, target: &target, vault: &vault.value, api_version };
+        let (basis, assignment) = match authorise(&context, &vault).await {
+            Ok(allowed) => allowed,
+            Err(stop) => return Err(context.recorded(stop).await),
+        };
+        let call = Call {
+            core,
+            asked,
+            who: &who,
+            target: &target,
+            vault: &vault.value,
+            api_version,
+            basis,
+            assignment,
+        };
+        if let Some(body) = unread.take() {
+            input = match read(&call, body).await {
+                Ok(input) => input,
+                Err(stop) => return Err(context.recorded(stop).await),
+            };
+        }
+        match carry_out(&call, &input).await {
+            Ok(done) => return Ok((done, assignment)),
+            Err(Stop::Conflict) => {}
+            Err(stop) => return Err(context.recorded(stop).await),
+        }
+        // The vault itself may be what changed.
+        vault = vault::find(core, &vault.value.name).await?.ok_or_else(texts::vault_not_found)?;
+    }
+    Err(Stop::Conflict)
+}
+
+/// Whoever may not use a key may not make this program read and parse bodies, either: authorise comes first.
+async fn read(call: &Call<'_>, body: Body) -> Result<Input, Stop> {
+    let limit = call.core.settings.limits.body;
+    let bytes = request::body(body, limit).await.map_err(|fault| match fault {
+        BodyFault::TooLarge => texts::too_large(limit),
+        BodyFault::Broken => texts::bad_parameter("The request body was not received."),
+    })?;
+    Ok(match call.target.operation {
+        Operation::Create => Input::Create(Box::new(create::Create::prepare(call, parse(&bytes)?).await?)),
+        Operation::Update => Input::Update(update::Input::check(parse(&bytes)?)?),
+        Operation::Use(op) => Input::Use(op, usage::Input::check(op, parse(&bytes)?)?),
+        _ => Input::None,
+    })
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refused> {
+    // The parser's own words name a field and a place, never a value of another field.
+    serde_json::from_slice(bytes)
+        .map_err(|fault| texts::bad_parameter(format!("The request body is not valid: {}.", kind(&fault))))
+}
+
+fn kind(fault: &serde_json::Error) -> String {
+    let what = match fault.classify() {
+        serde_json::error::Category::Data => "a property is missing or has another type",
+        _ => "it is not JSON",
+    };
+    format!("{what} (line {}, column {})", fault.line(), fault.column())
+}
+
+async fn carry_out(call: &Call<'_>, input: &Input) -> Result<Done, Stop> {
+    match (call.target.operation, input) {
+        (Operation::Create, Input::Create(create)) => create.carry_out(call).await,
+        (Operation::Update, Input::Update(input)) => update::update(call, input).await,
+        (Operation::Use(_), Input::Use(op, input)) => usage::carry_out(call, *op, input).await,
+        (Operation::Get, _) => read::show(call).await,
+        (Operation::List, _) => read::list(call).await,
+        (Operation::Versions, _) => read::versions(call).await,
+        (Operation::Delete, _) => delete::delete(call).await,
+        _ => Err(Stop::Damaged("an operation that is served and has no handler")),
+    }
+}
+
+/// Everything that is known of a call before it is decided whether it may be.
+#[derive(Clone, Copy)]
+struct Context<'a> {
+    core: &'a Core,
+    asked: &'a Asked,
+    who: &'a Who,
+    target: &'a Target,
+    vault: &'a VaultRow,
+    api_version: &'a str,
+}
+
+impl Context<'_> {
+    fn scope(&self) -> Scope {
+        let vault = self.vault.scope();
+        match &self.target.name {
+            Some(name) => vault.key(name.as_str()),
+            None => vault,
+        }
+    }
+
+    fn entry(
+        &self,
+        assignment: Option<AssignmentId>,
+        target: Option<String>,
+        outcome: Outcome<'_>,
+    ) -> AuditEntry {
+        let event = Event {
+            stream: stream(&self.vault.name),
+            category: "AuditEvent",
+            operation: self.target.operation.log_name(),
+            api_version: self.api_version,
+            resource: self.vault.scope().to_string(),
+            who: self.who,
+            assignment,
+            target,
+            outcome,
+        };
+        event.entry(self.core, self.asked)
+    }
+
+    /// Puts a refusal into the vault's log. It goes out whether or not that could be written: a full disk must not turn a
+    /// no into an outage.
+    async fn recorded(&self, stop: Stop) -> Stop {
+        let Stop::Refused(refused) = &stop else { return stop };
+        let outcome = Outcome { status: refused.status, refusal: Some((refused.code, refused.inner)) };
+        let target = self.target.name.as_ref().map(|name| {
+            let vault = self.core.settings.suffix.vault(&self.vault.name);
+            match self.target.version {
+                Some(version) => format!("{vault}/keys/{name}/{version}"),
+                None => format!("{vault}/keys/{name}"),
+            }
+        });
+        let entry = self.entry(None, target, outcome);
+        if let Err(fault) = self.core.store.commit(Batch::new(), Cause::Audited(vec![entry])).await {
+            tracing::error!(%fault, request = %self.asked.id, "a refusal is not in the log");
+        }
+        stop
+    }
+}
+
+/// Whether the caller may do this here: deny by default, from the rows as they are now.
+async fn authorise(
+    context: &Context<'_>,
+    vault: &Found<VaultRow>,
+) -> Result<(Basis, Option<AssignmentId>), Stop> {
+    let Context { core, who, target, .. } = *context;
+    let issuer = claims::issuer(&core.settings.suffix, who.directory);
+    let (name, location) = (&vault.value.name, &vault.value.location);
+    let standing = directory::standing(core, who).await?;
+    if matches!(standing, Standing::Disabled) {
+        return Err(texts::unauthorized(&TokenFault::Disabled).into());
+    }
+    if !vault.value.by_roles {
+        let permission = target.operation.permission();
+        return Err(texts::forbidden_by_policy(who, &issuer, permission, name, location).into());
+    }
+    let scope = context.scope();
+    let actions = target.operation.actions();
+    let forbidden = || {
+        let action = actions.first().copied().unwrap_or_default();
+        texts::forbidden_by_rbac(who, &issuer, action, &scope.to_string(), name, location)
+    };
+    let Standing::Here(basis) = standing else { return Err(forbidden().into()) };
+    let grants = assignment::grants(core, who.principal, vault.value.subscription).await?;
+    let grant = access::decide(&grants, who.principal, &scope, Plane::Data, actions).ok_or_else(forbidden)?;
+    Ok((basis.and(vault).and(grant), Some(grant.value.id)))
+}
+
+/// A version of the wire that is known: the named ones, the dated ones, and previews of either.
+fn known_version(text: &str) -> bool {
+    let (plain, preview) = match text.split_once("-preview") {
+        Some((plain, rest)) => (plain, Some(rest)),
+        None => (text, None),
+    };
+    let digits = |text: &str, n: usize| text.len() == n && text.bytes().all(|b| b.is_ascii_digit());
+    if let Some(minor) = plain.strip_prefix("7.") {
+        let numbered = |rest: &str| rest.is_empty() || rest.strip_prefix('.').is_some_and(|n| digits(n, 1));
+        return digits(minor, 1) && minor <= "6" && preview.is_none_or(numbered);
+    }
+    let parts: Vec<&str> = plain.split('-').collect();
+    let dated = matches!(*parts, [year, month, day]
+        if digits(year, 4) && year.starts_with("20") && digits(month, 2) && digits(day, 2));
+    dated && preview.is_none_or(str::is_empty) && (plain >= "2025" || plain == "2016-10-01")
+}
+
+/// A JSON value of a request that is only asked whether it is there.
+type Given = Option<Value>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_the_wire() {
+        for version in [
+            "2016-10-01",
+            "7.0",
+            "7.6",
+            "7.6-preview.2",
+            "7.5-preview",
+            "2025-07-01",
+            "2025-06-01-preview",
+            "2026-03-01-preview",
+        ] {
+            assert!(known_version(version), "{version}");
+        }
+        for version in
+            ["", "7", "7.", "7.7", "7.10", "8.0", "2025", "2025-7-1", "latest", "2015-06-01", "7.6-preview.x"]
+        {
+            assert!(!known_version(version), "{version}");
+        }
+    }
+}

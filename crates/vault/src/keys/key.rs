@@ -1,0 +1,246 @@
+//! A key and its versions as they are stored, and the rules for their names, attributes and tags.
+//!
+//! Owns [`KeyName`], [`KeyOp`], the two rows, and what a client may say about a key. The private half is in the row's
+//! payload, sealed; `private` opens it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use store::StoreError;
+
+use crate::core::{Core, Found};
+use crate::error::{Refused, keys as texts};
+use crate::id::KeyVersion;
+use crate::schema::{self, KEY_VERSIONS, KEYS};
+
+/// The longest name of a key.
+const LONGEST_NAME: usize = 127;
+/// The most tags of a key, and the longest name and value of one.
+const MOST_TAGS: usize = 15;
+const LONGEST_TAG: usize = 256;
+/// The last second of the year 9999.
+const LATEST: i64 = 253_402_300_799;
+
+/// The name of a key: 1 to 127 letters, digits and dashes; two that differ in case alone are the same key.
+#[derive(Debug, Clone)]
+pub(crate) struct KeyName(String);
+
+impl KeyName {
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for KeyName {
+    type Err = NotAKeyName;
+
+    fn from_str(text: &str) -> Result<Self, NotAKeyName> {
+        let good = (1..=LONGEST_NAME).contains(&text.len())
+            && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        if good { Ok(Self(text.to_owned())) } else { Err(NotAKeyName) }
+    }
+}
+
+/// Text that is no name of a key.
+#[derive(Debug)]
+pub(crate) struct NotAKeyName;
+
+impl fmt::Display for KeyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a key may be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum KeyOp {
+    Encrypt,
+    Decrypt,
+    Sign,
+    Verify,
+    WrapKey,
+    UnwrapKey,
+}
+
+impl KeyOp {
+    /// What an RSA key may be used for if nothing else is said; also the order in which operations are shown.
+    pub(crate) const ALL: &'static [Self] =
+        &[Self::Encrypt, Self::Decrypt, Self::Sign, Self::Verify, Self::WrapKey, Self::UnwrapKey];
+
+    /// Whether it needs a key that is valid now. What opens old things goes on after the key's time.
+    pub(crate) fn makes_new(self) -> bool {
+        matches!(self, Self::Encrypt | Self::Sign | Self::WrapKey)
+    }
+}
+
+/// A key: which version is the newest.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct KeyRow {
+    /// As it was first written.
+    pub(crate) name: String,
+    pub(crate) current: KeyVersion,
+    pub(crate) versions: u32,
+}
+
+/// One version of a key; times in seconds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct VersionRow {
+    pub(crate) kty: String,
+    pub(crate) size: usize,
+    /// Modulus and exponent in base64url.
+    pub(crate) n: String,
+    pub(crate) e: String,
+    pub(crate) key_ops: Vec<KeyOp>,
+    pub(crate) enabled: bool,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) nbf: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) exp: Option<i64>,
+    pub(crate) created: i64,
+    pub(crate) updated: i64,
+    pub(crate) tags: BTreeMap<String, String>,
+}
+
+/// A version with where it stands.
+#[derive(Debug)]
+pub(crate) struct FoundVersion {
+    /// The key's name as it was first written.
+    pub(crate) name: String,
+    pub(crate) version: KeyVersion,
+    pub(crate) row: Found<VersionRow>,
+}
+
+/// Finds the version that is asked for, or the newest.
+pub(crate) async fn find(
+    core: &Core,
+    vault: &str,
+    name: &KeyName,
+    version: Option<KeyVersion>,
+) -> Result<Option<FoundVersion>, StoreError> {
+    let Some(key) = head(core, vault, name).await? else { return Ok(None) };
+    let version = version.unwrap_or(key.value.current);
+    let place = schema::key_version(vault, name.as_str(), version);
+    let row = core.find(KEY_VERSIONS, &place).await?;
+    Ok(row.map(|row| FoundVersion { name: key.value.name, version, row }))
+}
+
+/// The key itself.
+pub(crate) async fn head(
+    core: &Core,
+    vault: &str,
+    name: &KeyName,
+) -> Result<Option<Found<KeyRow>>, StoreError> {
+    core.find(KEYS, &schema::key(vault, name.as_str())).await
+}
+
+/// What a client says of a key's attributes; what it does not say is `None`.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct AttributesInput {
+    pub(crate) enabled: Option<bool>,
+    pub(crate) nbf: Option<i64>,
+    pub(crate) exp: Option<i64>,
+    exportable: Option<bool>,
+}
+
+impl AttributesInput {
+    /// Checks each value alone, and refuses an exportable key: private halves never leave a vault.
+    pub(crate) fn check(&self) -> Result<(), Refused> {
+        for (name, time) in [("nbf", self.nbf), ("exp", self.exp)] {
+            if time.is_some_and(|time| !(0..=LATEST).contains(&time)) {
+                return Err(texts::bad_parameter(format!(
+                    "Property attributes.{name} has an invalid value."
+                )));
+            }
+        }
+        if self.exportable == Some(true) {
+            return Err(texts::bad_parameter("Property attributes.exportable must be false in this vault."));
+        }
+        Ok(())
+    }
+}
+
+/// A key that is never valid helps nobody: the end must lie after the beginning.
+pub(crate) fn check_window(nbf: Option<i64>, exp: Option<i64>) -> Result<(), Refused> {
+    match (nbf, exp) {
+        (Some(nbf), Some(exp)) if exp <= nbf => {
+            Err(texts::bad_parameter("Property attributes.exp must be later than attributes.nbf."))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reads operations, each one once, in the order in which they are shown.
+pub(crate) fn key_ops(asked: &[String]) -> Result<Vec<KeyOp>, Refused> {
+    for word in asked {
+        if !KeyOp::ALL.iter().any(|op| word == word_of(*op)) {
+            let word: String = word.chars().take(64).collect();
+            return Err(texts::bad_parameter(format!(
+                "Property key_ops has the invalid operation '{word}' for this type of key."
+            )));
+        }
+    }
+    Ok(KeyOp::ALL.iter().copied().filter(|op| asked.iter().any(|word| word == word_of(*op))).collect())
+}
+
+pub(crate) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), Refused> {
+    let long = |text: &String| text.chars().count() > LONGEST_TAG;
+    if tags.len() > MOST_TAGS || tags.iter().any(|(name, value)| name.is_empty() || long(name) || long(value))
+    {
+        let message = format!("A key has at most {MOST_TAGS} tags of at most {LONGEST_TAG} characters.");
+        return Err(texts::bad_parameter(message));
+    }
+    Ok(())
+}
+
+fn word_of(op: KeyOp) -> &'static str {
+    match op {
+        KeyOp::Encrypt => "encrypt",
+        KeyOp::Decrypt => "decrypt",
+        KeyOp::Sign => "sign",
+        KeyOp::Verify => "verify",
+        KeyOp::WrapKey => "wrapKey",
+        KeyOp::UnwrapKey => "unwrapKey",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn operations_are_read_once_each_and_in_order() {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let ops = key_ops(&words(&["unwrapKey", "wrapKey", "unwrapKey"])).expect("known");
+        assert_eq!(ops, [KeyOp::WrapKey, KeyOp::UnwrapKey]);
+        assert_eq!(key_ops(&[]).expect("none"), []);
+        for wrong in ["wrapkey", "export", "import", ""] {
+            assert!(key_ops(&words(&["encrypt", wrong])).is_err(), "{wrong}");
+        }
+        for op in KeyOp::ALL {
+            assert_eq!(serde_json::to_value(op).expect("a word"), word_of(*op));
+        }
+    }
+
+    #[test]
+    fn an_end_lies_after_its_beginning() {
+        assert!(check_window(Some(5), Some(6)).is_ok());
+        assert!(check_window(Some(5), Some(5)).is_err());
+        assert!(check_window(None, Some(0)).is_ok());
+    }
+
+    #[test]
+    fn attributes_and_tags_have_bounds() {
+        let with = |json: &str| serde_json::from_str::<AttributesInput>(json).expect("attributes").check();
+        assert!(with(r#"{"exp": 253402300799, "exportable": false}"#).is_ok());
+        for json in [r#"{"exp": 253402300800}"#, r#"{"nbf": -1}"#, r#"{"exportable": true}"#] {
+            assert!(with(json).is_err(), "{json}");
+        }
+        let tags = |n: usize, len: usize| (0..n).map(|i| (format!("t{i}"), "v".repeat(len))).collect();
+        assert!(check_tags(&tags(15, 256)).is_ok());
+        assert!(check_tags(&tags(16, 1)).is_err());
+        assert!(check_tags(&tags(1, 257)).is_err());
+    }
+}

@@ -1,0 +1,158 @@
+//! Private halves: sealed at rest, opened under the master key, parsed once and kept for a while.
+//!
+//! Owns the bounded cache. Nothing is decided from it: every call reads the version's row first, and a key that is disabled
+//! or gone is refused there. What is deleted is also dropped here, so that its private half is nowhere.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use crypto::{RsaPrivate, VaultKeyPlace};
+
+use crate::core::Core;
+use crate::error::Stop;
+use crate::id::KeyVersion;
+use crate::keys::key::FoundVersion;
+use crate::schema;
+
+/// Parsed private keys by the place of their row.
+#[derive(Debug)]
+pub(crate) struct Parsed {
+    most: usize,
+    cache: Mutex<Cache>,
+}
+
+#[derive(Debug, Default)]
+struct Cache {
+    keys: HashMap<String, Kept>,
+    /// Counts uses; the entry with the smallest is dropped first.
+    uses: u64,
+}
+
+#[derive(Debug)]
+struct Kept {
+    key: Arc<RsaPrivate>,
+    used: u64,
+}
+
+impl Parsed {
+    pub(crate) fn new(most: usize) -> Self {
+        Self { most, cache: Mutex::default() }
+    }
+
+    fn find(&self, place: &str) -> Option<Arc<RsaPrivate>> {
+        let mut cache = self.cache();
+        cache.uses += 1;
+        let uses = cache.uses;
+        let kept = cache.keys.get_mut(place)?;
+        kept.used = uses;
+        Some(kept.key.clone())
+    }
+
+    fn keep(&self, place: String, key: Arc<RsaPrivate>) {
+        if self.most == 0 {
+            return;
+        }
+        let mut cache = self.cache();
+        cache.uses += 1;
+        let used = cache.uses;
+        if cache.keys.len() >= self.most && !cache.keys.contains_key(&place) {
+            let oldest = cache.keys.iter().min_by_key(|(_, kept)| kept.used).map(|(place, _)| place.clone());
+            if let Some(oldest) = oldest {
+                cache.keys.remove(&oldest);
+            }
+        }
+        cache.keys.insert(place, Kept { key, used });
+    }
+
+    /// Forgets the key of a row that is gone, or that changed under a call.
+    pub(crate) fn forget(&self, place: &str) {
+        self.cache().keys.remove(place);
+    }
+
+    fn cache(&self) -> MutexGuard<'_, Cache> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Seals a new private half for the payload of its row.
+pub(crate) fn seal(core: &Core, vault: &str, name: &str, version: KeyVersion, key: &RsaPrivate) -> Vec<u8> {
+    core.master.wrap_private(key, &place(vault, name, version), &*core.random)
+}
+
+/// A private half in use. It stays in the cache only if the use was committed, which proves that its row still stood:
+/// a call that failed, met a deletion or was dropped half-way leaves nothing behind.
+#[derive(Debug)]
+pub(crate) struct Held<'a> {
+    parsed: &'a Parsed,
+    place: String,
+    pub(crate) key: Arc<RsaPrivate>,
+    committed: bool,
+}
+
+impl Held<'_> {
+    /// The use is durable and its row was the one that was read.
+    pub(crate) fn committed(mut self) {
+        self.committed = true;
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        if !self.committed {
+            self.parsed.forget(&self.place);
+        }
+    }
+}
+
+/// The private half of a version that was just read; unsealed once while it is in use.
+pub(crate) fn open<'a>(core: &'a Core, vault: &str, found: &FoundVersion) -> Result<Held<'a>, Stop> {
+    let at = schema::key_version(vault, &found.name, found.version);
+    let held = |place, key| Held { parsed: &core.parsed, place, key, committed: false };
+    if let Some(key) = core.parsed.find(&at) {
+        return Ok(held(at, key));
+    }
+    let sealed: &Bytes = found.row.payload.as_ref().ok_or(Stop::Damaged("a version without private half"))?;
+    let place = place(vault, &found.name, found.version);
+    let key = core
+        .master
+        .unwrap_private(sealed, &place)
+        .map_err(|_| Stop::Damaged("a private half that does not open"))?;
+    let key = Arc::new(key);
+    core.parsed.keep(at.clone(), key.clone());
+    Ok(held(at, key))
+}
+
+/// Case is lost on purpose: the place is that of the row.
+fn place(vault: &str, name: &str, version: KeyVersion) -> VaultKeyPlace {
+    VaultKeyPlace {
+        vault: vault.to_ascii_lowercase(),
+        name: name.to_ascii_lowercase(),
+        version: *version.as_bytes(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crypto::RsaSize;
+
+    use super::*;
+
+    #[test]
+    fn the_cache_has_a_bound_and_drops_what_was_used_longest_ago() {
+        let key = Arc::new(RsaPrivate::generate(RsaSize::Rsa2048).expect("a key"));
+        let parsed = Parsed::new(2);
+        for place in ["a", "b"] {
+            parsed.keep(place.into(), key.clone());
+        }
+        assert!(parsed.find("a").is_some());
+        parsed.keep("c".into(), key.clone());
+        assert!(parsed.find("b").is_none());
+        assert!(parsed.find("a").is_some() && parsed.find("c").is_some());
+        parsed.forget("a");
+        assert!(parsed.find("a").is_none());
+        let none = Parsed::new(0);
+        none.keep("a".into(), key);
+        assert!(none.find("a").is_none());
+    }
+}

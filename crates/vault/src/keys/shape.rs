@@ -1,0 +1,154 @@
+//! How keys look on the wire: bundle, list item, page, result of an operation.
+//!
+//! Owns the shapes. What is not set is absent, never null; times are whole seconds; binary is base64url without padding.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::alphabet::URL_SAFE;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE_NO_PAD};
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::error::{Refused, keys as texts};
+use crate::keys::key::{KeyOp, VersionRow};
+use crate::keys::recovery;
+use crate::resource::vault::VaultRow;
+
+/// Padding is accepted and never written.
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// A key with one version's public half and attributes.
+#[derive(Debug, Serialize)]
+pub(crate) struct Bundle<'a> {
+    key: WebKey<'a>,
+    attributes: Attributes,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tags: Option<&'a BTreeMap<String, String>>,
+}
+
+/// A key in a list: no public half.
+#[derive(Debug, Serialize)]
+pub(crate) struct Item {
+    pub(crate) kid: String,
+    pub(crate) attributes: Attributes,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) tags: BTreeMap<String, String>,
+}
+
+/// A page of a list.
+#[derive(Debug, Serialize)]
+pub(crate) struct Page {
+    pub(crate) value: Vec<Item>,
+    #[serde(rename = "nextLink")]
+    pub(crate) next_link: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct WebKey<'a> {
+    kid: String,
+    kty: &'a str,
+    key_ops: &'a [KeyOp],
+    n: &'a str,
+    e: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Attributes {
+    enabled: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    nbf: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exp: Option<i64>,
+    #[serde(rename = "key_size")]
+    key_size: usize,
+    created: i64,
+    updated: i64,
+    recovery_level: &'static str,
+    recoverable_days: u8,
+    exportable: bool,
+    hsm_platform: &'static str,
+}
+
+impl Attributes {
+    pub(crate) fn of(row: &VersionRow, vault: &VaultRow, protected: bool) -> Self {
+        Self {
+            enabled: row.enabled,
+            nbf: row.nbf,
+            exp: row.exp,
+            key_size: row.size,
+            created: row.created,
+            updated: row.updated,
+            recovery_level: recovery::level(
+                vault.soft_delete,
+                vault.retention_days,
+                vault.purge_protection,
+                protected,
+            ),
+            recoverable_days: if vault.soft_delete { vault.retention_days } else { 0 },
+            exportable: false,
+            // Software, which is what this is.
+            hsm_platform: "0",
+        }
+    }
+}
+
+impl<'a> Bundle<'a> {
+    /// `protected`: the subscription is under the mandatory retention period.
+    pub(crate) fn of(kid: String, row: &'a VersionRow, vault: &VaultRow, protected: bool) -> Self {
+        Self {
+            key: WebKey { kid, kty: &row.kty, key_ops: &row.key_ops, n: &row.n, e: &row.e },
+            attributes: Attributes::of(row, vault, protected),
+            tags: Some(&row.tags).filter(|tags| !tags.is_empty()),
+        }
+    }
+}
+
+/// Reads a binary field.
+pub(crate) fn decode(name: &str, text: &str) -> Result<Zeroizing<Vec<u8>>, Refused> {
+    let bytes = LENIENT.decode(text).map(Zeroizing::new);
+    bytes.map_err(|_| texts::bad_parameter(format!("Property {name} is not valid base64url.")))
+}
+
+/// The result of an operation; written by hand, because it may hold an unwrapped key and must be zeroed after use.
+pub(crate) fn operation_result(kid: &str, value: &[u8]) -> Zeroizing<Vec<u8>> {
+    // No character of a key identifier or of base64url needs an escape in JSON.
+    let (head, middle, tail) = ("{\"kid\":\"", "\",\"value\":\"", "\"}");
+    let encoded = Zeroizing::new(URL_SAFE_NO_PAD.encode(value));
+    let mut out = Zeroizing::new(Vec::with_capacity(
+        head.len() + kid.len() + middle.len() + encoded.len() + tail.len(),
+    ));
+    for part in [head, kid, middle, &encoded, tail] {
+        out.extend_from_slice(part.as_bytes());
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn binary_is_read_with_and_without_padding() {
+        assert_eq!(*decode("value", "AQ").expect("one byte"), [1]);
+        assert_eq!(*decode("value", "AQ==").expect("one byte"), [1]);
+        assert_eq!(*decode("value", "_-8").expect("two bytes"), [0xff, 0xef]);
+        for text in ["A", "A+==", "AQ=A", "ä"] {
+            assert!(decode("value", text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_result_is_json() {
+        let result = operation_result("https://v.vault.localhost/keys/k/0", &[1, 2, 3]);
+        let result: serde_json::Value = serde_json::from_slice(&result).expect("JSON");
+        assert_eq!(result, json!({"kid": "https://v.vault.localhost/keys/k/0", "value": "AQID"}));
+    }
+}

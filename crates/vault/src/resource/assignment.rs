@@ -1,0 +1,225 @@
+//! Role assignments: who holds which role where. Two rows for each, written together.
+//!
+//! Owns both: `role_assignments` finds one by scope and id, `grants` finds all of a principal in a subscription with one
+//! scan, which is what every decision needs. An assignment takes effect, and ends, with the transaction.
+
+use model::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use store::{Batch, StoreError};
+
+use crate::access::{Grant, Scope};
+use crate::core::{Core, Found};
+use crate::directory::principal::{self, Subject};
+use crate::error::{Refused, Stop, resources as texts};
+use crate::id::{AssignmentId, PrincipalId, SubscriptionId};
+use crate::resource::role::{self, Role};
+use crate::resource::{Call, Done, group, vault};
+use crate::schema::{ASSIGNMENTS, GRANTS};
+
+/// The most assignments of one principal in one subscription; a decision reads them all.
+const MOST_GRANTS: usize = 256;
+/// The longest description.
+const LONGEST_DESCRIPTION: usize = 1024;
+
+/// One role assignment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct AssignmentRow {
+    pub(crate) grant: Grant,
+    pub(crate) principal_type: String,
+    pub(crate) description: Option<String>,
+    pub(crate) created: Timestamp,
+    /// The principal that gave the right; `None`: the operator.
+    pub(crate) created_by: Option<PrincipalId>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Input {
+    properties: Properties,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Properties {
+    role_definition_id: String,
+    principal_id: String,
+    principal_type: Option<String>,
+    description: Option<String>,
+    condition: Option<String>,
+    delegated_managed_identity_resource_id: Option<String>,
+}
+
+impl AsRef<Grant> for Found<Grant> {
+    fn as_ref(&self) -> &Grant {
+        &self.value
+    }
+}
+
+/// What a principal was given in a subscription, at whatever scope.
+pub(crate) async fn grants(
+    core: &Core,
+    principal: PrincipalId,
+    subscription: SubscriptionId,
+) -> Result<Vec<Found<Grant>>, StoreError> {
+    core.all(GRANTS, &format!("{principal}/{subscription}/")).await
+}
+
+/// What a principal was given anywhere.
+pub(crate) async fn all_grants(core: &Core, principal: PrincipalId) -> Result<Vec<Found<Grant>>, StoreError> {
+    core.all(GRANTS, &format!("{principal}/")).await
+}
+
+/// Adds an assignment to a batch; the caller has made sure that it is new.
+pub(crate) fn add(batch: Batch, row: &AssignmentRow) -> Batch {
+    let grant = &row.grant;
+    batch
+        .expect_absent(ASSIGNMENTS, assignment_key(&grant.scope, grant.id))
+        .put(ASSIGNMENTS, assignment_key(&grant.scope, grant.id), row)
+        .put(GRANTS, grant_key(grant), grant)
+}
+
+pub(crate) async fn show(call: &Call<'_>, scope: &Scope, id: &str) -> Result<Done, Stop> {
+    let found = find(call.core, scope, id).await?.ok_or_else(|| texts::assignment_not_found(id))?;
+    Ok(Done::ok(shape(&found.value)))
+}
+
+pub(crate) async fn put(call: &Call<'_>, scope: &Scope, id: &str) -> Result<Done, Stop> {
+    let id: AssignmentId =
+        id.parse().map_err(|_| texts::bad_request("The role assignment ID must be a GUID."))?;
+    let input: Input = call.input()?;
+    let (row, role) = decide(call, scope, id, input.properties).await?;
+    if let Some(found) = find(call.core, scope, &id.to_string()).await? {
+        let same =
+            found.value.grant.principal == row.grant.principal && found.value.grant.role == row.grant.role;
+        return if same {
+            Ok(Done::ok(shape(&found.value)))
+        } else {
+            Err(texts::assignment_is_another().into())
+        };
+    }
+    let grants = grants(call.core, row.grant.principal, scope.subscription).await?;
+    let twin = grants
+        .iter()
+        .map(|found| &found.value)
+        .find(|grant| grant.role == role.id && grant.scope.row() == scope.row());
+    if let Some(twin) = twin {
+        return Err(texts::assignment_exists(twin.id).into());
+    }
+    if grants.len() >= MOST_GRANTS {
+        return Err(texts::too_many_assignments(MOST_GRANTS).into());
+    }
+    call.commit(add(call.batch(), &row)).await?;
+    Ok(Done::created(shape(&row)))
+}
+
+/// Answers 204 for one that is not there, so that a deletion can be repeated.
+pub(crate) async fn delete(call: &Call<'_>, scope: &Scope, id: &str) -> Result<Done, Stop> {
+    let Some(found) = find(call.core, scope, id).await? else { return Ok(Done::nothing()) };
+    let batch = call
+        .batch_on(found.basis())
+        .delete(ASSIGNMENTS, found.key.clone())
+        .delete(GRANTS, grant_key(&found.value.grant));
+    call.commit(batch).await?;
+    Ok(Done::ok(shape(&found.value)))
+}
+
+async fn find(core: &Core, scope: &Scope, id: &str) -> Result<Option<Found<AssignmentRow>>, StoreError> {
+    match id.parse() {
+        Ok(id) => core.find(ASSIGNMENTS, &assignment_key(scope, id)).await,
+        Err(_) => Ok(None),
+    }
+}
+
+/// Checks what was asked against the directory and what exists; a condition is refused, for it would not be kept.
+async fn decide(
+    call: &Call<'_>,
+    scope: &Scope,
+    id: AssignmentId,
+    asked: Properties,
+) -> Result<(AssignmentRow, &'static Role), Stop> {
+    if asked.condition.is_some() || asked.delegated_managed_identity_resource_id.is_some() {
+        let message =
+            "Conditions and delegated identities of role assignments are not supported by this service.";
+        return Err(texts::bad_request(message).into());
+    }
+    if asked.description.as_ref().is_some_and(|text| text.chars().count() > LONGEST_DESCRIPTION) {
+        return Err(texts::bad_request("The description is too long.").into());
+    }
+    let role = role_of(&asked.role_definition_id)?;
+    let bad_principal = || texts::bad_request("The principal ID must be a GUID.");
+    let principal: PrincipalId = asked.principal_id.parse().map_err(|_| bad_principal())?;
+    let directory = call.who.directory;
+    let found = principal::find(call.core, directory, principal)
+        .await?
+        .ok_or_else(|| texts::principal_not_found(principal, directory))?;
+    let principal_type = match found.value.subject {
+        Subject::User { .. } => "User",
+        Subject::Application { .. } => "ServicePrincipal",
+    };
+    if asked.principal_type.as_ref().is_some_and(|asked| !asked.eq_ignore_ascii_case(principal_type)) {
+        let message = format!(
+            "The PrincipalId '{principal}' has type '{principal_type}', which is different from the specified \
+             PrincipalType."
+        );
+        return Err(Refused::new(http::StatusCode::BAD_REQUEST, "UnmatchedPrincipalType", message).into());
+    }
+    exists(call.core, scope).await?;
+    let row = AssignmentRow {
+        grant: Grant { id, principal, role: role.id.into(), scope: scope.clone() },
+        principal_type: principal_type.into(),
+        description: asked.description,
+        created: call.core.now(),
+        created_by: Some(call.who.principal),
+    };
+    Ok((row, role))
+}
+
+/// The group and vault of a scope must be there; its key need not be, for a right may be given before the key is made.
+async fn exists(core: &Core, scope: &Scope) -> Result<(), Stop> {
+    let missing = || texts::scope_not_found(scope, scope.subscription);
+    if scope.vault.is_some() {
+        vault::find_at(core, scope).await?.ok_or_else(missing)?;
+    } else if scope.group.is_some() {
+        group::find(core, scope).await?.ok_or_else(missing)?;
+    }
+    Ok(())
+}
+
+/// The role that a full id, or its last segment, names.
+fn role_of(id: &str) -> Result<&'static Role, Refused> {
+    let last = id.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+    role::by_id(last).ok_or_else(|| texts::role_not_found(last))
+}
+
+fn assignment_key(scope: &Scope, id: AssignmentId) -> String {
+    format!("{}/{id}", scope.row())
+}
+
+fn grant_key(grant: &Grant) -> String {
+    format!("{}/{}/{}", grant.principal, grant.scope.row(), grant.id)
+}
+
+fn shape(row: &AssignmentRow) -> Value {
+    let Grant { id, principal, role, scope } = &row.grant;
+    let role = role::by_id(role).map_or_else(String::new, |role| role.resource_id(Some(scope)));
+    let created = crate::log::time_text(row.created);
+    let by = row.created_by.map(|by| by.to_string()).unwrap_or_default();
+    json!({
+        "id": format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{id}"),
+        "name": id,
+        "type": "Microsoft.Authorization/roleAssignments",
+        "properties": {
+            "roleDefinitionId": role,
+            "principalId": principal,
+            "principalType": row.principal_type,
+            "scope": scope.to_string(),
+            "description": row.description,
+            "condition": null,
+            "conditionVersion": null,
+            "createdOn": created,
+            "updatedOn": created,
+            "createdBy": by,
+            "updatedBy": by,
+        },
+    })
+}

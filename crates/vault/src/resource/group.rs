@@ -1,0 +1,129 @@
+//! Resource groups: the folder between a subscription and its vaults.
+//!
+//! Owns the row, the name's rule, and PUT and GET.
+
+use std::collections::BTreeMap;
+
+use model::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use store::StoreError;
+
+use crate::access::Scope;
+use crate::core::{Core, Found};
+use crate::error::{Refused, Stop, resources as texts};
+use crate::resource::{Call, Done};
+use crate::schema::{self, RESOURCE_GROUPS};
+
+/// The longest name of a group.
+const LONGEST_NAME: usize = 90;
+/// The most tags of a resource, and the longest name and value of one.
+const MOST_TAGS: usize = 50;
+const LONGEST_TAG: usize = 512;
+
+/// One resource group.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct GroupRow {
+    pub(crate) name: String,
+    pub(crate) location: String,
+    pub(crate) tags: BTreeMap<String, String>,
+    pub(crate) created: Timestamp,
+}
+
+#[derive(Debug, Deserialize)]
+struct Input {
+    location: Option<String>,
+    tags: Option<BTreeMap<String, String>>,
+}
+
+pub(crate) async fn find(core: &Core, scope: &Scope) -> Result<Option<Found<GroupRow>>, StoreError> {
+    let name = scope.group.as_deref().unwrap_or_default();
+    core.find(RESOURCE_GROUPS, &schema::in_subscription(scope.subscription, name)).await
+}
+
+pub(crate) async fn show(call: &Call<'_>, scope: &Scope) -> Result<Done, Stop> {
+    let name = scope.group.as_deref().unwrap_or_default();
+    let found = find(call.core, scope).await?.ok_or_else(|| texts::group_not_found(name))?;
+    Ok(Done::ok(shape(scope, &found.value)))
+}
+
+pub(crate) async fn put(call: &Call<'_>, scope: &Scope) -> Result<Done, Stop> {
+    let input: Input = call.input()?;
+    let location = check_location(input.location.as_deref())?;
+    let tags = input.tags.unwrap_or_default();
+    check_tags(&tags)?;
+    let name = scope.group.clone().unwrap_or_default();
+    let key = schema::in_subscription(scope.subscription, &name);
+    let found = find(call.core, scope).await?;
+    let (batch, row) = match &found {
+        None => {
+            let row = GroupRow { name, location, tags, created: call.core.now() };
+            (call.batch().expect_absent(RESOURCE_GROUPS, &key), row)
+        }
+        Some(found) if found.value.location != location => {
+            return Err(texts::location_differs(&found.value.name, &found.value.location, &location).into());
+        }
+        // The body's tags replace the old ones; name and birth stay.
+        Some(found) => {
+            let basis = found.basis();
+            (call.batch_on(basis), GroupRow { tags, ..found.value.clone() })
+        }
+    };
+    call.commit(batch.put(RESOURCE_GROUPS, key, &row)).await?;
+    let shape = shape(scope, &row);
+    Ok(if found.is_some() { Done::ok(shape) } else { Done::created(shape) })
+}
+
+/// Letters, digits, `-`, `_`, `.` and parentheses, not ending in a dot.
+pub(crate) fn check_name(name: &str) -> Result<(), Refused> {
+    let known = |b: u8| b.is_ascii_alphanumeric() || b"-_.()".contains(&b);
+    if name.is_empty() || name.len() > LONGEST_NAME || !name.bytes().all(known) || name.ends_with('.') {
+        return Err(texts::group_name(&name.chars().take(LONGEST_NAME).collect::<String>()));
+    }
+    Ok(())
+}
+
+/// A location as it is stored: `West Europe` and `westeurope` are one.
+pub(crate) fn check_location(location: Option<&str>) -> Result<String, Refused> {
+    let location: String = location.unwrap_or_default().chars().filter(|c| *c != ' ').collect();
+    if location.is_empty() || location.len() > 64 || !location.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return Err(texts::bad_request("The location property is required for this definition."));
+    }
+    Ok(location.to_ascii_lowercase())
+}
+
+pub(crate) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), Refused> {
+    let long = |text: &String| text.chars().count() > LONGEST_TAG;
+    if tags.len() > MOST_TAGS || tags.iter().any(|(name, value)| name.is_empty() || long(name) || long(value))
+    {
+        let message = format!("A resource has at most {MOST_TAGS} tags of at most {LONGEST_TAG} characters.");
+        return Err(texts::bad_request(message));
+    }
+    Ok(())
+}
+
+fn shape(scope: &Scope, row: &GroupRow) -> Value {
+    json!({
+        "id": Scope::group(scope.subscription, &row.name).to_string(),
+        "name": row.name,
+        "type": "Microsoft.Resources/resourceGroups",
+        "location": row.location,
+        "tags": row.tags,
+        "properties": { "provisioningState": "Succeeded" },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_keeps_the_rule() {
+        for name in ["rg", "a-b_c.(d)", &"x".repeat(90)] {
+            assert!(check_name(name).is_ok(), "{name}");
+        }
+        for name in ["", "a.", "a/b", "*", "ä", &"x".repeat(91)] {
+            assert!(check_name(name).is_err(), "{name}");
+        }
+    }
+}

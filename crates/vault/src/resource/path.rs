@@ -1,0 +1,290 @@
+//! What a path of the resource manager names, and which action each method on it needs.
+//!
+//! Owns [`Target`] and [`Need`]. Words of the path compare without case (clients write them in every way); names are
+//! checked where they are parsed, so that every scope further in is well-formed.
+
+use http::Method;
+
+use crate::access::Scope;
+use crate::error::{Refused, resources as texts};
+use crate::id::SubscriptionId;
+use crate::keys::key::KeyName;
+use crate::resource::{group, vault};
+
+/// The longest name of a provider or a feature.
+const LONGEST_WORD: usize = 128;
+
+/// What a request is about.
+#[derive(Debug)]
+pub(crate) enum Target {
+    Subscriptions,
+    Subscription(SubscriptionId),
+    Group(Scope),
+    Vault(Scope),
+    Feature(FeatureAt),
+    Provider(ProviderAt),
+    RoleDefinitions { scope: Option<Scope>, id: Option<String> },
+    RoleAssignment { scope: Scope, id: String },
+}
+
+/// A feature of a provider, in a subscription.
+#[derive(Debug)]
+pub(crate) struct FeatureAt {
+    pub(crate) subscription: SubscriptionId,
+    /// `NAMESPACE/NAME` as it was asked for.
+    pub(crate) name: String,
+    register: bool,
+}
+
+/// A resource provider, in a subscription.
+#[derive(Debug)]
+pub(crate) struct ProviderAt {
+    pub(crate) subscription: SubscriptionId,
+    pub(crate) namespace: String,
+    register: bool,
+}
+
+/// The action that a call needs, and where.
+#[derive(Debug)]
+pub(crate) struct Need {
+    pub(crate) action: String,
+    pub(crate) scope: Scope,
+}
+
+/// Matches words without case.
+fn is(word: &str, expected: &str) -> bool {
+    word.eq_ignore_ascii_case(expected)
+}
+
+impl Target {
+    pub(crate) fn parse(path: &[String]) -> Result<Self, Refused> {
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        // What belongs to roles hangs below any scope, so it is looked for from the end.
+        let roles =
+            path.windows(2).rposition(|two| is(two[0], "providers") && is(two[1], "Microsoft.Authorization"));
+        if let Some(at) = roles {
+            return Self::role(&path[..at], &path[at + 2..]);
+        }
+        match *path {
+            [s] if is(s, "subscriptions") => Ok(Self::Subscriptions),
+            [s, id] if is(s, "subscriptions") => Ok(Self::Subscription(subscription(id)?)),
+            [s, id, p, features, p2, namespace, f, name, ref rest @ ..]
+                if is(s, "subscriptions")
+                    && is(p, "providers")
+                    && is(features, "Microsoft.Features")
+                    && is(p2, "providers")
+                    && is(f, "features") =>
+            {
+                let register = register(rest)?;
+                let name = format!("{}/{}", word(namespace)?, word(name)?);
+                Ok(Self::Feature(FeatureAt { subscription: subscription(id)?, name, register }))
+            }
+            [s, id, p, namespace, ref rest @ ..] if is(s, "subscriptions") && is(p, "providers") => {
+                let (subscription, namespace) = (subscription(id)?, word(namespace)?);
+                Ok(Self::Provider(ProviderAt { subscription, namespace, register: register(rest)? }))
+            }
+            _ => {
+                let scope = scope(&path)?;
+                match scope {
+                    Scope { key: Some(_), .. } => Err(texts::no_such_path()),
+                    Scope { vault: Some(_), .. } => Ok(Self::Vault(scope)),
+                    _ => Ok(Self::Group(scope)),
+                }
+            }
+        }
+    }
+
+    fn role(at: &[&str], rest: &[&str]) -> Result<Self, Refused> {
+        match *rest {
+            [kind] if is(kind, "roleDefinitions") => {
+                Ok(Self::RoleDefinitions { scope: scope_or_root(at)?, id: None })
+            }
+            [kind, id] if is(kind, "roleDefinitions") => {
+                Ok(Self::RoleDefinitions { scope: scope_or_root(at)?, id: Some(id.into()) })
+            }
+            [kind, id] if is(kind, "roleAssignments") => {
+                Ok(Self::RoleAssignment { scope: scope(at)?, id: id.into() })
+            }
+            _ => Err(texts::no_such_path()),
+        }
+    }
+
+    /// The action that the method needs here; `None` for what every principal of a directory may ask.
+    pub(crate) fn need(&self, method: &Method) -> Result<Option<Need>, Refused> {
+        let refused = || texts::method_not_allowed(method);
+        let (get, put) = (method == Method::GET, method == Method::PUT);
+        let read_or_write = || match (get, put) {
+            (true, _) => Ok("read"),
+            (_, true) => Ok("write"),
+            _ => Err(refused()),
+        };
+        let need = |action: String, scope: &Scope| Some(Need { action, scope: scope.clone() });
+        let register_or_read = |register: bool| match (register, method) {
+            (true, &Method::POST) => Ok("register/action"),
+            (false, &Method::GET) => Ok("read"),
+            _ => Err(refused()),
+        };
+        Ok(match self {
+            Self::Subscriptions if get => None,
+            Self::Subscription(id) if get => {
+                need("Microsoft.Resources/subscriptions/read".into(), &Scope::subscription(*id))
+            }
+            Self::Subscriptions | Self::Subscription(_) => return Err(refused()),
+            Self::Group(scope) => {
+                need(format!("Microsoft.Resources/subscriptions/resourceGroups/{}", read_or_write()?), scope)
+            }
+            Self::Vault(scope) => need(format!("Microsoft.KeyVault/vaults/{}", read_or_write()?), scope),
+            Self::Feature(at) => {
+                let verb = register_or_read(at.register)?;
+                need(
+                    format!("Microsoft.Features/providers/features/{verb}"),
+                    &Scope::subscription(at.subscription),
+                )
+            }
+            Self::Provider(at) => {
+                let scope = Scope::subscription(at.subscription);
+                match register_or_read(at.register)? {
+                    "read" => need("Microsoft.Resources/subscriptions/providers/read".into(), &scope),
+                    verb => need(format!("{}/{verb}", at.namespace), &scope),
+                }
+            }
+            Self::RoleDefinitions { .. } if !get => return Err(refused()),
+            Self::RoleDefinitions { scope, .. } => scope
+                .as_ref()
+                .and_then(|scope| need("Microsoft.Authorization/roleDefinitions/read".into(), scope)),
+            Self::RoleAssignment { scope, .. } => {
+                let verb = if method == Method::DELETE { "delete" } else { read_or_write()? };
+                need(format!("Microsoft.Authorization/roleAssignments/{verb}"), scope)
+            }
+        })
+    }
+}
+
+fn register(rest: &[&str]) -> Result<bool, Refused> {
+    match rest {
+        [] => Ok(false),
+        [word] if is(word, "register") => Ok(true),
+        _ => Err(texts::no_such_path()),
+    }
+}
+
+/// A namespace or feature: it goes into an action and so into the log, and must be no path of its own.
+fn word(text: &str) -> Result<String, Refused> {
+    let known = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    if text.len() > LONGEST_WORD || !text.bytes().all(known) {
+        return Err(texts::no_such_path());
+    }
+    Ok(text.to_owned())
+}
+
+fn subscription(id: &str) -> Result<SubscriptionId, Refused> {
+    id.parse().map_err(|_| texts::subscription_not_found(id))
+}
+
+fn scope_or_root(path: &[&str]) -> Result<Option<Scope>, Refused> {
+    if path.is_empty() { Ok(None) } else { scope(path).map(Some) }
+}
+
+/// Reads a scope: a subscription, a group, a vault or a key.
+pub(crate) fn scope(path: &[&str]) -> Result<Scope, Refused> {
+    let [s, id, ref below @ ..] = *path else { return Err(texts::no_such_path()) };
+    if !is(s, "subscriptions") {
+        return Err(texts::no_such_path());
+    }
+    let id = subscription(id)?;
+    let [g, group, ref below @ ..] = *below else {
+        return if below.is_empty() { Ok(Scope::subscription(id)) } else { Err(texts::no_such_path()) };
+    };
+    if !is(g, "resourceGroups") {
+        return Err(texts::no_such_path());
+    }
+    group::check_name(group)?;
+    let [p, namespace, kind, vault, ref below @ ..] = *below else {
+        return if below.is_empty() { Ok(Scope::group(id, group)) } else { Err(texts::no_such_path()) };
+    };
+    if !is(p, "providers") || !is(namespace, "Microsoft.KeyVault") || !is(kind, "vaults") {
+        return Err(texts::no_such_path());
+    }
+    vault::check_name(vault)?;
+    let scope = Scope::vault(id, group, vault);
+    match *below {
+        [] => Ok(scope),
+        [k, key] if is(k, "keys") && key.parse::<KeyName>().is_ok() => Ok(scope.key(key)),
+        _ => Err(texts::no_such_path()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: &str = "/subscriptions/11111111-1111-4111-8111-111111111111";
+
+    fn parse(path: &str) -> Result<Target, Refused> {
+        let path: Vec<String> = path.split('/').filter(|s| !s.is_empty()).map(str::to_owned).collect();
+        Target::parse(&path)
+    }
+
+    fn action(method: Method, path: &str) -> Option<String> {
+        let need = parse(path).expect("a path").need(&method).expect("a method")?;
+        Some(format!("{} at {}", need.action, need.scope))
+    }
+
+    #[test]
+    fn every_path_names_its_action_and_scope_whatever_its_case() {
+        let vault = format!("{S}/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/contoso");
+        let auth = "providers/microsoft.authorization";
+        for (method, path, expected) in [
+            (Method::GET, "/subscriptions".to_owned(), None),
+            (Method::GET, S.to_uppercase(), Some(format!("Microsoft.Resources/subscriptions/read at {S}"))),
+            (
+                Method::PUT,
+                format!("{S}/resourcegroups/rg"),
+                Some(format!(
+                    "Microsoft.Resources/subscriptions/resourceGroups/write at {S}/resourceGroups/rg"
+                )),
+            ),
+            (Method::GET, vault.to_lowercase(), Some(format!("Microsoft.KeyVault/vaults/read at {vault}"))),
+            (
+                Method::POST,
+                format!("{S}/providers/Microsoft.Features/providers/Microsoft.Resources/features/X/register"),
+                Some(format!("Microsoft.Features/providers/features/register/action at {S}")),
+            ),
+            (
+                Method::POST,
+                format!("{S}/providers/Microsoft.KeyVault/register"),
+                Some(format!("Microsoft.KeyVault/register/action at {S}")),
+            ),
+            (Method::GET, format!("/{auth}/roleDefinitions"), None),
+            (
+                Method::PUT,
+                format!("{vault}/keys/k1/{auth}/roleAssignments/x"),
+                Some(format!("Microsoft.Authorization/roleAssignments/write at {vault}/keys/k1")),
+            ),
+            (
+                Method::DELETE,
+                format!("{S}/{auth}/roleassignments/x"),
+                Some(format!("Microsoft.Authorization/roleAssignments/delete at {S}")),
+            ),
+        ] {
+            assert_eq!(action(method, &path), expected, "{path}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_path_is_refused() {
+        for path in [
+            "/",
+            "/tenants",
+            "/subscriptions/x",
+            "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups",
+            "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/a*b",
+            "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/login",
+            "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/contoso/keys/k",
+            "/providers/Microsoft.Authorization/roleAssignments/x",
+            "/subscriptions/11111111-1111-4111-8111-111111111111/providers/Microsoft.KeyVault/register/more",
+        ] {
+            assert!(parse(path).is_err(), "{path}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Subscriptions: what belongs together under one owner, in one directory.
+//!
+//! Owns the row and how it is shown. A subscription is made through the administration; on the wire it is only read.
+
+use std::collections::BTreeSet;
+
+use model::id::DirectoryId;
+use model::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use store::StoreError;
+
+use crate::core::{Core, Found};
+use crate::error::Stop;
+use crate::id::SubscriptionId;
+use crate::resource::{Call, Done, assignment};
+use crate::schema::SUBSCRIPTIONS;
+
+/// One subscription.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct SubscriptionRow {
+    pub(crate) directory: DirectoryId,
+    pub(crate) display_name: String,
+    pub(crate) created: Timestamp,
+}
+
+pub(crate) async fn find(
+    core: &Core,
+    id: SubscriptionId,
+) -> Result<Option<Found<SubscriptionRow>>, StoreError> {
+    core.find(SUBSCRIPTIONS, &id.to_string()).await
+}
+
+/// Those in which the caller has any right.
+pub(crate) async fn list(call: &Call<'_>) -> Result<Done, Stop> {
+    let mine: BTreeSet<SubscriptionId> = assignment::all_grants(call.core, call.who.principal)
+        .await?
+        .iter()
+        .map(|grant| grant.value.scope.subscription)
+        .collect();
+    let mut shapes = Vec::new();
+    for id in mine {
+        if let Some(found) = find(call.core, id).await?
+            && found.value.directory == call.who.directory
+        {
+            shapes.push(shape(id, &found.value));
+        }
+    }
+    Ok(Done::ok(json!({ "value": shapes })))
+}
+
+pub(crate) async fn show(call: &Call<'_>, id: SubscriptionId) -> Result<Done, Stop> {
+    let found = find(call.core, id).await?.ok_or(Stop::Conflict)?;
+    Ok(Done::ok(shape(id, &found.value)))
+}
+
+fn shape(id: SubscriptionId, row: &SubscriptionRow) -> Value {
+    json!({
+        "id": format!("/subscriptions/{id}"),
+        "subscriptionId": id,
+        "tenantId": row.directory,
+        "displayName": row.display_name,
+        "state": "Enabled",
+    })
+}

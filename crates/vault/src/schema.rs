@@ -1,0 +1,76 @@
+//! The tables of the vault's database, and how the keys of their rows are written (spec/vault-store.md).
+//!
+//! Owns the names alone; what a row holds is beside its noun.
+
+use model::id::DirectoryId;
+use store::{Schema, Table};
+
+use crate::id::{ApplicationId, KeyVersion, PrincipalId, SubscriptionId};
+
+pub(crate) const DIRECTORIES: Table = Table("directories");
+pub(crate) const PRINCIPALS: Table = Table("principals");
+pub(crate) const PRINCIPAL_NAMES: Table = Table("principal_names");
+pub(crate) const APPLICATIONS: Table = Table("applications");
+pub(crate) const SIGNING_KEYS: Table = Table("signing_keys");
+pub(crate) const SUBSCRIPTIONS: Table = Table("subscriptions");
+pub(crate) const PROVIDERS: Table = Table("providers");
+pub(crate) const FEATURES: Table = Table("features");
+pub(crate) const RESOURCE_GROUPS: Table = Table("resource_groups");
+pub(crate) const VAULTS: Table = Table("vaults");
+pub(crate) const ASSIGNMENTS: Table = Table("role_assignments");
+pub(crate) const GRANTS: Table = Table("grants");
+pub(crate) const KEYS: Table = Table("keys");
+pub(crate) const KEY_VERSIONS: Table = Table("key_versions");
+
+/// The schema that a store for [`crate::Vault::open`] is opened with.
+pub const SCHEMA: Schema = Schema {
+    owner: "vault",
+    version: 1,
+    tables: &[
+        DIRECTORIES,
+        PRINCIPALS,
+        PRINCIPAL_NAMES,
+        APPLICATIONS,
+        SIGNING_KEYS,
+        SUBSCRIPTIONS,
+        PROVIDERS,
+        FEATURES,
+        RESOURCE_GROUPS,
+        VAULTS,
+        ASSIGNMENTS,
+        GRANTS,
+        KEYS,
+        KEY_VERSIONS,
+    ],
+    migrations: &[],
+};
+
+/// A principal of a directory: `DIRECTORY/OBJECT`.
+pub(crate) fn principal(directory: DirectoryId, principal: PrincipalId) -> String {
+    format!("{directory}/{principal}")
+}
+
+/// The service principal of an application in a directory: `DIRECTORY/app/CLIENT`.
+pub(crate) fn application_in(directory: DirectoryId, application: ApplicationId) -> String {
+    format!("{directory}/app/{application}")
+}
+
+/// A user by sign-in name: `DIRECTORY/user/NAME`, in lower case.
+pub(crate) fn user_in(directory: DirectoryId, sign_in_name: &str) -> String {
+    format!("{directory}/user/{}", sign_in_name.to_lowercase())
+}
+
+/// Something that a subscription has by name: `SUBSCRIPTION/NAME`, in lower case.
+pub(crate) fn in_subscription(subscription: SubscriptionId, name: &str) -> String {
+    format!("{subscription}/{}", name.to_ascii_lowercase())
+}
+
+/// A key, by its vault and name: `VAULT/NAME`, in lower case.
+pub(crate) fn key(vault: &str, name: &str) -> String {
+    format!("{}/{}", vault.to_ascii_lowercase(), name.to_ascii_lowercase())
+}
+
+/// One version of a key: `VAULT/NAME/VERSION`.
+pub(crate) fn key_version(vault: &str, name: &str, version: KeyVersion) -> String {
+    format!("{}/{version}", key(vault, name))
+}

@@ -1,0 +1,178 @@
+//! How the token service says no: an OAuth error with the number that clients look for.
+//!
+//! Owns [`TokenRefused`], one constructor for each case; spec/vault.md has the table.
+
+use http::StatusCode;
+use model::id::DirectoryId;
+use model::time::Timestamp;
+use serde_json::{Value, json};
+
+use crate::id::{ApplicationId, CallId};
+use crate::log::{second_text, time_text};
+
+/// One refusal of a token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TokenRefused {
+    pub(crate) status: StatusCode,
+    /// The code of RFC 6749.
+    error: &'static str,
+    /// The AADSTS number.
+    pub(crate) number: u32,
+    text: String,
+}
+
+impl TokenRefused {
+    fn new(status: StatusCode, error: &'static str, number: u32, text: impl Into<String>) -> Self {
+        Self { status, error, number, text: text.into() }
+    }
+
+    /// No directory has this id.
+    pub(crate) fn unknown_directory(asked: &str) -> Self {
+        let asked = short(asked);
+        let text = format!(
+            "Tenant '{asked}' not found. Check to make sure you have the correct tenant ID and are signing into the \
+             correct cloud. Check with your subscription administrator, this may happen if there are no active \
+             subscriptions for the tenant."
+        );
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", 90002, text)
+    }
+
+    pub(crate) fn missing(parameter: &str) -> Self {
+        let text = format!("The request body must contain the following parameter: '{parameter}'.");
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", 900144, text)
+    }
+
+    pub(crate) fn duplicated(parameter: &str) -> Self {
+        let text = format!(
+            "The request is not properly formatted. The parameter '{}' is duplicated.",
+            short(parameter)
+        );
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", 9000411, text)
+    }
+
+    pub(crate) fn grant_type(asked: &str) -> Self {
+        let text = format!("The app requested an unsupported grant type '{}'.", short(asked));
+        Self::new(StatusCode::BAD_REQUEST, "unsupported_grant_type", 70003, text)
+    }
+
+    /// A client-credentials request whose scope is not `RESOURCE/.default`.
+    pub(crate) fn scope(asked: &str) -> Self {
+        let text = format!(
+            "The provided value for scope {} is not valid. Client credential flows must have a scope value with \
+             /.default suffixed to the resource identifier (application ID URI).",
+            short(asked)
+        );
+        Self::new(StatusCode::BAD_REQUEST, "invalid_scope", 1002012, text)
+    }
+
+    pub(crate) fn resource(asked: &str, directory: DirectoryId) -> Self {
+        let text = format!(
+            "The resource principal named {} was not found in the tenant named {directory}. This can happen if the \
+             application has not been installed by the administrator of the tenant or consented to by any user in \
+             the tenant. You might have sent your authentication request to the wrong tenant.",
+            short(asked)
+        );
+        Self::new(StatusCode::BAD_REQUEST, "invalid_resource", 500011, text)
+    }
+
+    /// No application of this id, as far as somebody may know who did not prove to own it.
+    pub(crate) fn unknown_application(asked: &str, directory: DirectoryId) -> Self {
+        let text = format!(
+            "Application with identifier '{}' was not found in the directory '{directory}'. This can happen if the \
+             application has not been installed by the administrator of the tenant or consented to by any user in \
+             the tenant. You may have sent your authentication request to the wrong tenant.",
+            short(asked)
+        );
+        Self::new(StatusCode::BAD_REQUEST, "unauthorized_client", 700016, text)
+    }
+
+    /// The application proved itself, and this directory never consented to it or took its consent back.
+    pub(crate) fn not_consented(application: ApplicationId, directory: DirectoryId) -> Self {
+        let text = format!(
+            "The client application {application} is missing service principal in the tenant {directory}. See \
+             instructions here: https://go.microsoft.com/fwlink/?linkid=2225119"
+        );
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_client", 7000229, text)
+    }
+
+    pub(crate) fn application_disabled(application: ApplicationId, name: &str) -> Self {
+        let text = format!("Application '{application}'({name}) is disabled.");
+        Self::new(StatusCode::BAD_REQUEST, "unauthorized_client", 7000112, text)
+    }
+
+    pub(crate) fn no_secret() -> Self {
+        let text = "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant \
+                    type.";
+        Self::new(StatusCode::BAD_REQUEST, "invalid_client", 7000216, text)
+    }
+
+    /// No application here has a certificate, so none can have signed it.
+    pub(crate) fn assertion() -> Self {
+        let text = "The certificate with identifier used to sign the client assertion is not registered on application.";
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_client", 700027, text)
+    }
+
+    pub(crate) fn wrong_secret(application: ApplicationId) -> Self {
+        let text = format!(
+            "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, \
+             not the client secret ID, for a secret added to app '{application}'."
+        );
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_client", 7000215, text)
+    }
+
+    pub(crate) fn expired_secret(application: ApplicationId) -> Self {
+        let text = format!(
+            "The provided client secret keys for app '{application}' are expired. Ask the operator of the directory \
+             for a new secret."
+        );
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_client", 7000222, text)
+    }
+
+    /// One answer for a user who does not exist and for a wrong password.
+    pub(crate) fn wrong_password() -> Self {
+        let text = "Error validating credentials due to invalid username or password.";
+        Self::new(StatusCode::BAD_REQUEST, "invalid_grant", 50126, text)
+    }
+
+    pub(crate) fn user_disabled() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_grant", 50057, "The user account is disabled.")
+    }
+
+    pub(crate) fn not_found() -> Self {
+        let text = "The request path is no endpoint of this token service.";
+        Self::new(StatusCode::NOT_FOUND, "invalid_request", 900971, text)
+    }
+
+    pub(crate) fn too_large() -> Self {
+        let text = "The request body is too large.";
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", 900971, text)
+    }
+
+    /// A fault of ours, never a refusal of the client's.
+    pub(crate) fn busy() -> Self {
+        let text = "The service cannot answer at the moment. Try again later.";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable", 90033, text)
+    }
+
+    /// The body; the description is free of line breaks, because one client loses the status over them.
+    pub(crate) fn body(&self, login: &str, now: Timestamp, trace: CallId, correlation: &str) -> Value {
+        let timestamp = second_text(now);
+        let description = format!(
+            "AADSTS{}: {} Trace ID: {trace} Correlation ID: {correlation} Timestamp: {timestamp}",
+            self.number, self.text
+        );
+        json!({
+            "error": self.error,
+            "error_description": description,
+            "error_codes": [self.number],
+            "timestamp": time_text(now),
+            "trace_id": trace,
+            "correlation_id": correlation,
+            "error_uri": format!("{login}/error?code={}", self.number),
+        })
+    }
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(128).collect()
+}

@@ -1,0 +1,15 @@
+//! The vault at its door: requests in, replies out, no sockets. Each file is one part of the wire.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it stands")]
+
+mod availability;
+mod changes;
+mod directories;
+mod hostile;
+mod keys;
+mod log;
+mod persistence;
+mod resources;
+mod rights;
+mod tokens;
+mod world;

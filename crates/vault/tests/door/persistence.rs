@@ -1,0 +1,78 @@
+//! Everything is in the store: a vault that is opened again has it all, and the wrong master key opens nothing.
+
+use std::sync::Arc;
+
+use crypto::testing::SeededRandom;
+use crypto::{Key, Master};
+use freehold_vault::{Log, OpenFault, Vault};
+use http::Method;
+use model::time::ManualClock;
+use store::Store;
+
+use crate::world::{Keys, SECRET, START, master, settings, tenant, token, value};
+
+async fn open(path: &std::path::Path, master: Key<Master>, seed: u64) -> Result<Vault, OpenFault> {
+    let store = Store::sqlite(path, &freehold_vault::SCHEMA).await.unwrap();
+    let clock = Arc::new(ManualClock::at(START));
+    Vault::open(settings(true), store, master, clock, Arc::new(SeededRandom::new(seed))).await
+}
+
+#[tokio::test]
+async fn a_vault_that_is_opened_again_has_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vault.db");
+    let vault = open(&path, master(), 1).await.unwrap();
+    let contoso = tenant(&vault, "contoso").await;
+    let router = vault.router();
+    let old = token(&router, &contoso, &contoso.officer, "https://vault.localhost").await;
+    let officer = Keys { router: &router, host: contoso.host(), token: old.clone() };
+    let version = officer.make("Key-EXO").await;
+    let bundle = officer.get("/keys/key-exo").await.ok();
+    let wrapped = value(officer.wrap("key-exo").await);
+    let logged = vault.log(Log::Vault("contoso-ck-a1"), 0, 100).await.unwrap().len();
+    drop((router, vault));
+
+    let vault = open(&path, master(), 2).await.unwrap();
+    let router = vault.router();
+    assert_eq!(vault.log(Log::Vault("contoso-ck-a1"), 0, 100).await.unwrap().len(), logged);
+    // The token of before is still good, and so is the secret behind it.
+    let officer = Keys { router: &router, host: contoso.host(), token: old };
+    assert_eq!(officer.get("/keys/key-exo").await.ok(), bundle);
+    let new = token(&router, &contoso, &contoso.service, "https://vault.localhost").await;
+    let service = Keys { router: &router, host: contoso.host(), token: new };
+    assert_eq!(value(service.unwrap("key-exo", &version, &wrapped).await), SECRET);
+    service.call(Method::DELETE, "/keys/key-exo", None).await.refused(403, "Forbidden", "ForbiddenByRbac");
+}
+
+#[tokio::test]
+async fn another_master_key_opens_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vault.db");
+    drop(open(&path, master(), 1).await.unwrap());
+    let other = Key::generate(&SeededRandom::new(78));
+    assert!(matches!(open(&path, other, 2).await, Err(OpenFault::MasterKey)));
+    open(&path, master(), 3).await.unwrap();
+}
+
+#[tokio::test]
+async fn no_private_key_and_no_secret_is_in_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vault.db");
+    let vault = open(&path, master(), 1).await.unwrap();
+    let contoso = tenant(&vault, "contoso").await;
+    let router = vault.router();
+    let token = token(&router, &contoso, &contoso.officer, "https://vault.localhost").await;
+    let officer = Keys { router: &router, host: contoso.host(), token };
+    officer.make("k").await;
+    drop(vault);
+    // The start of a PKCS#8 of an RSA key, and what follows the algorithm in one of 2048 bits.
+    let pkcs8: &[u8] =
+        &[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00, 0x04, 0x82];
+    let secret = contoso.officer.form().rsplit('=').next().unwrap().to_owned();
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        for needle in [pkcs8, secret.as_bytes()] {
+            assert!(!bytes.windows(needle.len()).any(|window| window == needle));
+        }
+    }
+}
