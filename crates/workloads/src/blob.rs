@@ -25,15 +25,15 @@ pub(crate) struct Address {
     pub(crate) place: Place,
     /// Which write made it.
     pub(crate) attempt: Attempt,
-    pub(crate) number: u32,
+    pub(crate) number: u16,
 }
 
 impl Address {
     pub(crate) fn name(&self) -> BlobName {
         let Self { place, attempt, number } = self;
         let object = hex(place.object.as_bytes());
-        let name = format!("{}/{}/{object}{attempt}{number:08x}", place.tenant, place.container);
-        name.parse().expect("two UUIDs and 56 hexadecimal digits are the name of a blob")
+        let name = format!("{}/{}/{object}{attempt}{number:04x}", place.tenant, place.container);
+        name.parse().expect("two UUIDs and 48 hexadecimal digits are the name of a blob")
     }
 
     /// Reads a name; `None` when it is not the name of a blob of an object.
@@ -41,13 +41,13 @@ impl Address {
         let (tenant, rest) = name.as_str().split_once('/')?;
         let (container, rest) = rest.split_once('/')?;
         let (object, rest) = rest.split_at_checked(32)?;
-        let (attempt, number) = rest.split_at_checked(16)?;
+        let (attempt, number) = rest.split_at_checked(12)?;
         let place = Place {
             tenant: tenant.parse().ok()?,
             container: container.parse().ok()?,
             object: object.parse().ok()?,
         };
-        let number = u32::from_str_radix(number, 16).ok()?;
+        let number = u16::from_str_radix(number, 16).ok()?;
         let address = Self { place, attempt: attempt.parse().ok()?, number };
         // One blob has one spelling.
         (address.name() == *name).then_some(address)
@@ -103,7 +103,6 @@ pub(crate) struct Writing<'a> {
     pub(crate) engine: &'a Engine,
     pub(crate) key: &'a mut KeyInUse,
     pub(crate) place: &'a Place,
-    pub(crate) version: u32,
     pub(crate) kind: Kind,
     /// Makes a digest of the content on the way, where one is wanted.
     pub(crate) digester: Option<Digester>,
@@ -115,19 +114,20 @@ impl Writing<'_> {
     /// What was written of a content that is refused midway is removed again.
     pub(crate) async fn all(mut self, mut source: Source) -> Result<(Body, Option<ContentDigest>), Refusal> {
         let first = source.piece(BLOB).await?;
+        let attempt = Attempt::draw(&*self.engine.random);
         if first.len() < INLINE {
-            let at = self.place.blob(self.key.generation(), self.version, 0);
+            let at = self.place.blob(self.key.generation(), attempt, 0);
             let random = &*self.engine.random;
             let content = self.key.with(|key| key.seal(&first, &at, random)).await?.into();
             let letter = Letter::of(self.kind, &first);
-            let body = Body { size: first.len() as u64, attempt: None, content: Some(content), letter };
+            let body = Body { size: first.len() as u64, attempt, content: Some(content), letter };
             return Ok((body, self.digester.map(|_| ContentDigest::of(&first))));
         }
-        let (attempt, mut begun) = (Attempt::draw(&*self.engine.random), 0);
+        let mut begun = 0;
         match self.blobs(first, &mut source, attempt, &mut begun).await {
             Ok(body) => Ok((body, self.digester.map(Digester::finish))),
             Err(refusal) => {
-                self.engine.drop_blobs(self.place, Some(attempt), begun).await;
+                self.engine.drop_blobs(self.place, attempt, begun).await;
                 Err(refusal)
             }
         }
@@ -139,7 +139,7 @@ impl Writing<'_> {
         first: Bytes,
         source: &mut Source,
         attempt: Attempt,
-        begun: &mut u32,
+        begun: &mut u16,
     ) -> Result<Body, Refusal> {
         let (mut seen, mut piece) = (Seen::default(), first);
         while !piece.is_empty() {
@@ -148,7 +148,7 @@ impl Writing<'_> {
                 return Err(Refusal::new(Code::TooLarge, "content: at most 274,877,906,944 bytes"));
             }
             let (number, is_last) = (*begun, piece.len() < BLOB);
-            let at = self.place.blob(self.key.generation(), self.version, number);
+            let at = self.place.blob(self.key.generation(), attempt, number);
             let (random, digesting) = (self.engine.random.clone(), self.digester.is_some());
             let seal = move |key: &Key<Container>| {
                 (seal_blob(key, &piece, &at, &*random), digesting.then(|| sha256(&piece)))
@@ -166,14 +166,13 @@ impl Writing<'_> {
             put.map_err(trouble)?;
             piece = more?;
         }
-        Ok(Body { size: seen.size, attempt: Some(attempt), content: None, letter: seen.letter(self.kind) })
+        Ok(Body { size: seen.size, attempt, content: None, letter: seen.letter(self.kind) })
     }
 }
 
 impl Engine {
     /// Removes blobs that no row names any more, or that no row will name; what fails is left to the sweep.
-    pub(crate) async fn drop_blobs(&self, place: &Place, attempt: Option<Attempt>, count: u32) {
-        let Some(attempt) = attempt else { return };
+    pub(crate) async fn drop_blobs(&self, place: &Place, attempt: Attempt, count: u16) {
         for number in 0..count {
             let name = Address { place: *place, attempt, number }.name();
             if let Err(error) = self.blobs.delete(&name).await {
@@ -198,7 +197,7 @@ mod tests {
                 container: ContainerId::from_random([2; 16]),
                 object: "0199f0a1-c2d3-7004-8005-060708090a0b".parse().expect("an id"),
             },
-            attempt: "00112233445566ff".parse().expect("16 digits"),
+            attempt: "0011223344ff".parse().expect("12 digits"),
             number: 31,
         };
         let name = address.name();

@@ -117,7 +117,7 @@ impl Found {
         let row: ObjectRow = stored.parse().map_err(|_| damaged("row is not what was written"))?;
         let payload = stored.payload.and_then(Payload::decode);
         let payload = payload.ok_or_else(|| damaged("payload is not what was written"))?;
-        if !row.is_whole() || row.attempt.is_none() != payload.content.is_some() {
+        if !row.is_whole() || payload.content.is_some() != (row.blobs == 0) {
             return Err(damaged("row contradicts itself"));
         }
         Ok(Self { row, payload, version: stored.version })

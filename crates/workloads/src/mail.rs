@@ -18,6 +18,11 @@ pub(crate) const HEAD: usize = 256 * 1024;
 /// How much of the end of a streamed message is kept to find the last boundary of its body.
 pub(crate) const TAIL: usize = 4 * 1024;
 
+/// The longest boundary that is looked for, in bytes; a valid one has at most 70 (RFC 2046).
+///
+/// Without a bound a message made for it would cost a search of its length times the boundary's.
+const MAX_BOUNDARY: usize = 200;
+
 /// Why a message is kept but could not be read as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -54,7 +59,7 @@ impl Letter {
 
     /// Reads a message that is at hand in full.
     pub(crate) fn read(message: &[u8]) -> Self {
-        Self::read_ends(message, message, message.len() as u64)
+        Self::read_ends(&message[..message.len().min(HEAD)], message, message.len() as u64)
     }
 
     /// Reads a message of which only the first and the last bytes are at hand.
@@ -121,7 +126,9 @@ fn truncated(message: &Message<'_>, head: &[u8], tail: &[u8], size: u64) -> bool
         }
         _ => None,
     };
-    let Some(boundary) = boundary.filter(|boundary| !boundary.is_empty()) else { return false };
+    let Some(boundary) = boundary.filter(|boundary| (1..=MAX_BOUNDARY).contains(&boundary.len())) else {
+        return false;
+    };
     let last = format!("--{boundary}--");
     !contains(tail, last.as_bytes())
 }
@@ -182,6 +189,13 @@ mod tests {
         assert_eq!((letter.subject.as_deref(), letter.mark), (Some("parts"), None));
         let cut = Letter::read_ends(head, &tail[..TAIL - 10], whole.len() as u64 - 10);
         assert_eq!(cut.mark, Some(Mark::Truncated));
+    }
+
+    #[test]
+    fn a_boundary_that_no_message_may_have_is_not_looked_for() {
+        let (boundary, body) = ("-".repeat(100_000) + "x", "-".repeat(2_000_000));
+        let message = format!("Subject: s\nContent-Type: multipart/mixed; boundary=\"{boundary}\"\n\n{body}");
+        assert_eq!(Letter::read(message.as_bytes()).mark, None);
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::tag::{Attempt, ContentDigest, Filed, Tag};
 pub const BLOB: usize = 8 << 20;
 /// Content of fewer bytes than this is one chunk and sits in the row.
 pub const INLINE: usize = 16 << 10;
-/// The largest object, in bytes: 32,768 blobs.
+/// The largest object, in bytes: 32,768 blobs, whose numbers fit into 16 bits.
 pub const MAX_OBJECT: u64 = 32_768 * BLOB as u64;
 
 /// What an object is; it decides what is read out of it when it comes in.
@@ -80,9 +80,9 @@ pub(crate) struct ObjectRow {
     pub(crate) name_tag: Tag,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) import: Option<Filed>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) attempt: Option<Attempt>,
-    pub(crate) blobs: u32,
+    pub(crate) attempt: Attempt,
+    /// How many files the content has; 0 when it sits in the row.
+    pub(crate) blobs: u16,
 }
 
 /// The version of the row's shape.
@@ -113,20 +113,21 @@ impl Place {
         self.part(generation, Part::Metadata)
     }
 
-    /// Where one blob of one version is sealed for.
-    pub(crate) fn blob(&self, generation: Generation, version: u32, number: u32) -> PartPlace {
-        self.part(generation, Part::Blob(u64::from(version) << 32 | u64::from(number)))
+    /// Where one blob of one write is sealed for; content in the row is blob 0.
+    pub(crate) fn blob(&self, generation: Generation, attempt: Attempt, number: u16) -> PartPlace {
+        self.part(generation, Part::Blob(attempt.bits() << 16 | u64::from(number)))
     }
 }
 
-/// How many blobs a content of this size has.
-pub(crate) fn blobs_of(size: u64) -> u32 {
-    u32::try_from(size.div_ceil(BLOB as u64).max(1)).unwrap_or(u32::MAX)
+/// How many files a content of this size has; none when it sits in the row.
+pub(crate) fn blobs_of(size: u64) -> u16 {
+    let blobs = if size < INLINE as u64 { 0 } else { size.div_ceil(BLOB as u64) };
+    u16::try_from(blobs).unwrap_or(u16::MAX)
 }
 
 impl ObjectRow {
     /// How many bytes of content blob `number` has.
-    pub(crate) fn blob_len(&self, number: u32) -> u64 {
+    pub(crate) fn blob_len(&self, number: u16) -> u64 {
         self.size.saturating_sub(u64::from(number) * BLOB as u64).min(BLOB as u64)
     }
 
@@ -136,7 +137,6 @@ impl ObjectRow {
             && self.version > 0
             && self.size <= MAX_OBJECT
             && self.blobs == blobs_of(self.size)
-            && (self.attempt.is_some() || self.size < INLINE as u64)
     }
 
     /// What is shown of it, once the details were opened or refused.
@@ -227,12 +227,16 @@ fn take_part(bytes: &mut Bytes) -> Option<Stored> {
     (bytes.len() >= len).then(|| Stored { dek, message: bytes.split_to(len) })
 }
 
-/// The details as they are sealed. `version` and `size` tie them to the row that they were sealed for.
+/// The details as they are sealed; everything above `name` repeats the row that they were sealed for.
 #[derive(Serialize, Deserialize)]
 struct SealedDetails {
     v: u8,
+    kind: Kind,
     version: u32,
     size: u64,
+    created: Timestamp,
+    changed: Timestamp,
+    attempt: Attempt,
     name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     subject: Option<String>,
@@ -266,8 +270,8 @@ pub(crate) struct Draft {
 #[derive(Debug, Clone)]
 pub(crate) struct Body {
     pub(crate) size: u64,
-    /// The mark of its blobs; `None` when the content sits in the row.
-    pub(crate) attempt: Option<Attempt>,
+    pub(crate) attempt: Attempt,
+    /// The content itself, where it sits in the row.
     pub(crate) content: Option<Stored>,
     /// What was read out of it on the way.
     pub(crate) letter: Letter,
@@ -302,8 +306,21 @@ impl Draft {
         };
         let Letter { subject, from, sent, mark } = letter;
         let name = name.as_str().to_owned();
-        let sealed =
-            SealedDetails { v: DETAILS_VERSION, version, size, name, subject, from, sent, mark, digest };
+        let sealed = SealedDetails {
+            v: DETAILS_VERSION,
+            kind,
+            version,
+            size,
+            created,
+            changed,
+            attempt,
+            name,
+            subject,
+            from,
+            sent,
+            mark,
+            digest,
+        };
         let text = serde_json::to_vec(&sealed).expect("strings and numbers are always JSON");
         let details = key.seal(&text, &place.details(generation), random).into();
         (row, Payload { details, content }.encode().into())
@@ -322,7 +339,9 @@ pub(crate) fn open_details(
         details.open(key, &place.details(row.generation)).map_err(|_| damaged("details do not open"))?;
     let sealed: SealedDetails =
         serde_json::from_slice(&text).map_err(|_| damaged("details are not what was sealed"))?;
-    if sealed.v != DETAILS_VERSION || sealed.version != row.version || sealed.size != row.size {
+    let SealedDetails { kind, version, size, created, changed, attempt, .. } = sealed;
+    let visible = (row.kind, row.version, row.size, row.created, row.changed, row.attempt);
+    if sealed.v != DETAILS_VERSION || (kind, version, size, created, changed, attempt) != visible {
         return Err(damaged("row is not the one that its details were sealed for"));
     }
     let name = Name::parse(&sealed.name).map_err(|_| damaged("details are not what was sealed"))?;
@@ -356,7 +375,8 @@ mod tests {
     #[test]
     fn the_number_of_blobs_follows_from_the_size() {
         let blob = BLOB as u64;
-        let sizes = [(0, 1), (1, 1), (blob, 1), (blob + 1, 2), (2 * blob, 2), (MAX_OBJECT, 32_768)];
+        let inline = INLINE as u64;
+        let sizes = [(0, 0), (inline - 1, 0), (inline, 1), (blob, 1), (blob + 1, 2), (MAX_OBJECT, 32_768)];
         for (size, blobs) in sizes {
             assert_eq!(blobs_of(size), blobs, "{size}");
         }
@@ -374,8 +394,9 @@ mod tests {
         };
         let names = key.lookup_key(crypto::Lookup::Name);
         let name = Name::parse("a/b").expect("a name");
-        let content = key.seal(b"12345", &place.blob(Generation::FIRST, 1, 0), &random).into();
-        let body = Body { size: 5, attempt: None, content: Some(content), letter: Letter::default() };
+        let attempt = Attempt::draw(&random);
+        let content = key.seal(b"12345", &place.blob(Generation::FIRST, attempt, 0), &random).into();
+        let body = Body { size: 5, attempt, content: Some(content), letter: Letter::default() };
         let draft = Draft {
             kind: Kind::File,
             version: 1,
@@ -391,11 +412,17 @@ mod tests {
         let (details, _) = open_details(&key, &place, &row, &sealed).expect("its own row");
         assert_eq!(details.name, name);
 
-        let longer = ObjectRow { size: 6, ..row.clone() };
-        let newer = ObjectRow { version: 2, ..row.clone() };
+        for other in [
+            ObjectRow { size: 6, ..row.clone() },
+            ObjectRow { version: 2, ..row.clone() },
+            ObjectRow { kind: Kind::Message, ..row.clone() },
+            ObjectRow { created: Timestamp(2), ..row.clone() },
+            ObjectRow { changed: Timestamp(2), ..row.clone() },
+            ObjectRow { attempt: Attempt::draw(&random), ..row.clone() },
+        ] {
+            assert!(open_details(&key, &place, &other, &sealed).is_err(), "{other:?}");
+        }
         let moved = Place { object: ids.next(Timestamp(2), &random), ..place };
-        assert!(open_details(&key, &place, &longer, &sealed).is_err());
-        assert!(open_details(&key, &place, &newer, &sealed).is_err());
         let refused = open_details(&key, &moved, &row, &sealed).expect_err("another place");
         assert_eq!(refused.code, model::refusal::Code::Ours);
         assert!(refused.detail.contains(&moved.object.to_string()), "{}", refused.detail);

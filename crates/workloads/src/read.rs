@@ -20,7 +20,6 @@ use crate::engine::{Engine, Found};
 use crate::fault::{damaged, trouble};
 use crate::lease::KeyInUse;
 use crate::object::{BLOB, BLOB_HEAD, Entry, ObjectRow, Place, Stored, open_details, take_wrap};
-use crate::tag::Attempt;
 
 /// An object that is being read; it ends early when the lease does and is not renewed.
 pub struct Download {
@@ -75,22 +74,16 @@ impl Download {
         if self.next >= self.range.end {
             return Ok(None);
         }
-        let number = u32::try_from(self.next / BLOB as u64).expect("an object has fewer than 2^32 blobs");
+        let number = u16::try_from(self.next / BLOB as u64).expect("an object has at most 32,768 blobs");
         let start = u64::from(number) * BLOB as u64;
         let wanted = self.next - start..self.row.blob_len(number).min(self.range.end - start);
         self.next = start + wanted.end;
-        let piece = match (&self.content, self.row.attempt) {
-            (Some(content), _) => {
-                let content = content.clone();
-                self.open_in_row(&content, wanted).await?
-            }
-            (None, Some(attempt)) if wanted == (0..self.row.blob_len(number)) => {
-                self.open_blob(attempt, number).await?
-            }
-            (None, Some(attempt)) => self.open_range(attempt, number, wanted).await?,
-            (None, None) => return Err(damaged(&self.place, "row names no content")),
+        let piece = match self.content.clone() {
+            Some(content) => self.open_in_row(&content, wanted).await,
+            None if wanted == (0..self.row.blob_len(number)) => self.open_blob(number).await,
+            None => self.open_range(number, wanted).await,
         };
-        Ok(Some(piece))
+        piece.map(Some)
     }
 
     /// The pieces as a stream; it ends after the first refusal.
@@ -114,28 +107,23 @@ impl Download {
     }
 
     async fn open_in_row(&mut self, content: &Stored, wanted: Range<u64>) -> Result<Bytes, Refusal> {
-        let place = self.place.blob(self.row.generation, self.row.version, 0);
+        let place = self.place.blob(self.row.generation, self.row.attempt, 0);
         let content = self.key.with(|key| content.open(key, &place)).await?.map_err(|_| self.damaged())?;
         self.part(0, content, wanted)
     }
 
-    async fn open_blob(&mut self, attempt: Attempt, number: u32) -> Result<Bytes, Refusal> {
-        let name = Address { place: self.place, attempt, number }.name();
+    async fn open_blob(&mut self, number: u16) -> Result<Bytes, Refusal> {
+        let name = self.address(number).name();
         let mut file = self.found(self.engine.blobs.read(&name).await).await?;
-        let place = self.place.blob(self.row.generation, self.row.version, number);
+        let place = self.place.blob(self.row.generation, self.row.attempt, number);
         let dek = take_wrap(&mut file).ok_or_else(|| self.damaged())?;
         let content = self.key.with_blocking(move |key| key.open(&dek, &file, &place)).await?;
         self.part(number, content.map_err(|_| self.damaged())?, 0..self.row.blob_len(number))
     }
 
-    async fn open_range(
-        &mut self,
-        attempt: Attempt,
-        number: u32,
-        wanted: Range<u64>,
-    ) -> Result<Bytes, Refusal> {
-        let name = Address { place: self.place, attempt, number }.name();
-        let place = self.place.blob(self.row.generation, self.row.version, number);
+    async fn open_range(&mut self, number: u16, wanted: Range<u64>) -> Result<Bytes, Refusal> {
+        let name = self.address(number).name();
+        let place = self.place.blob(self.row.generation, self.row.attempt, number);
         let head = 0..(BLOB_HEAD + HEADER_LEN) as u64;
         let mut head = self.found(self.engine.blobs.read_range(&name, head).await).await?;
         let dek = take_wrap(&mut head).ok_or_else(|| self.damaged())?;
@@ -152,12 +140,16 @@ impl Download {
     }
 
     /// The wanted part of a blob, which must be as long as the row says.
-    fn part(&self, number: u32, content: Vec<u8>, wanted: Range<u64>) -> Result<Bytes, Refusal> {
+    fn part(&self, number: u16, content: Vec<u8>, wanted: Range<u64>) -> Result<Bytes, Refusal> {
         if content.len() as u64 != self.row.blob_len(number) {
             return Err(self.damaged());
         }
         // Within the length that was just compared, which is one of a Vec.
         Ok(Bytes::from(content).slice(wanted.start as usize..wanted.end as usize))
+    }
+
+    fn address(&self, number: u16) -> Address {
+        Address { place: self.place, attempt: self.row.attempt, number }
     }
 
     fn damaged(&self) -> Refusal {

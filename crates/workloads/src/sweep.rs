@@ -62,5 +62,5 @@ impl Engine {
 
 /// Whether the row that stands where the blob's object should be does not name the blob.
 fn is_orphan(address: &Address, row: Option<&ObjectRow>) -> bool {
-    row.is_none_or(|row| row.attempt != Some(address.attempt) || address.number >= row.blobs)
+    row.is_none_or(|row| row.attempt != address.attempt || address.number >= row.blobs)
 }

@@ -125,16 +125,24 @@ impl Digester {
     }
 }
 
-/// What marks the blobs of one write; drawn anew for each, so that two writes never share a blob's name.
+/// What marks everything that one write sealed: 48 bits, drawn anew for each write.
+///
+/// It stands in the row, in the sealed details, in the place of each blob and in its name, so that parts of two
+/// writes never fit together, whoever moves them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
-pub(crate) struct Attempt(Digits<8>);
+pub(crate) struct Attempt(Digits<6>);
 
 impl Attempt {
     pub(crate) fn draw(random: &dyn crypto::Random) -> Self {
-        let mut bytes = [0; 8];
+        let mut bytes = [0; 6];
         random.fill(&mut bytes);
         Self(Digits(bytes))
+    }
+
+    /// The 48 bits as a number.
+    pub(crate) fn bits(self) -> u64 {
+        self.0.0.iter().fold(0, |bits, byte| bits << 8 | u64::from(*byte))
     }
 }
 

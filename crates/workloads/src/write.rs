@@ -68,8 +68,7 @@ impl Engine {
         let place = Place { tenant: caller.tenant, container, object: self.new_object() };
         let Put { name, kind, content } = put;
         let source = Source::open(content).await?;
-        let writing =
-            Writing { engine: self, key: &mut key, place: &place, version: 1, kind, digester: None };
+        let writing = Writing { engine: self, key: &mut key, place: &place, kind, digester: None };
         let (body, _) = writing.all(source).await?;
         let written = written(&place, 1, &body);
         let (attempt, blobs) = (body.attempt, blobs_of(body.size));
@@ -125,7 +124,7 @@ impl Engine {
         let started = self.clock.moment();
         let source = Source::open(content).await?;
         let kind = before.row.kind;
-        let writing = Writing { engine: self, key: &mut key, place: &place, version, kind, digester: None };
+        let writing = Writing { engine: self, key: &mut key, place: &place, kind, digester: None };
         let (body, _) = writing.all(source).await?;
         let written = written(&place, version, &body);
         let (attempt, blobs) = (body.attempt, blobs_of(body.size));
@@ -168,8 +167,8 @@ impl Engine {
     pub(crate) async fn abandon(
         &self,
         place: &Place,
-        attempt: Option<Attempt>,
-        blobs: u32,
+        attempt: Attempt,
+        blobs: u16,
         missed: Missed,
     ) -> Refusal {
         match missed {

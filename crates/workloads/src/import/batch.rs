@@ -196,16 +196,15 @@ impl Sealing {
         let Read { name, kind, content, digest, filed } = read;
         let place = Place { tenant: self.tenant, container: self.container, object };
         let generation = self.opened.generation;
-        let at = place.blob(generation, 1, 0);
+        let attempt = Attempt::draw(&*self.random);
+        let at = place.blob(generation, attempt, 0);
         let letter = Letter::of(kind, &content);
         let mark = letter.mark;
-        let mut body = Body { size: content.len() as u64, attempt: None, content: None, letter };
+        let mut body = Body { size: content.len() as u64, attempt, content: None, letter };
         let mut blob = None;
         if content.len() < INLINE {
             body.content = Some(key.seal(&content, &at, &*self.random).into());
         } else {
-            let attempt = Attempt::draw(&*self.random);
-            body.attempt = Some(attempt);
             let file = seal_blob(key, &content, &at, &*self.random);
             blob = Some((Address { place, attempt, number: 0 }.name(), file.into()));
         }

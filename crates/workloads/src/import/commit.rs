@@ -30,6 +30,7 @@ impl Engine {
         container: ContainerId,
         mut batch: Prepared,
     ) -> Result<Vec<Acknowledged>, Refusal> {
+        let started = self.clock.moment();
         let blobs: Vec<_> = batch.writes().filter_map(|sealed| sealed.blob.clone()).collect();
         if !blobs.is_empty()
             && let Err(error) = self.blobs.put_many(blobs).await
@@ -39,6 +40,9 @@ impl Engine {
         let mut tries = 0;
         while let Some((rows, more)) = batch.rows() {
             tries += 1;
+            if let Err(refusal) = self.in_time(started) {
+                return Err(self.abandon_batch(&batch, refusal.into()).await);
+            }
             match self.store.commit(rows, self.audited(caller, container, "Import objects", more)).await {
                 Ok(()) => break,
                 Err(CommitError::Conflict { .. }) if tries < MAX_RETRIES => {

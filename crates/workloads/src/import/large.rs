@@ -59,8 +59,7 @@ impl Run<'_> {
         let object = self.engine.new_object();
         let place = Place { tenant: self.caller.tenant, container: self.container, object };
         let digester = Some(Digester::new());
-        let writing =
-            Writing { engine: self.engine, key: &mut key, place: &place, version: 1, kind, digester };
+        let writing = Writing { engine: self.engine, key: &mut key, place: &place, kind, digester };
         let (body, digest) = writing.all(source).await?;
         let digest = digest.ok_or_else(|| bug("a content that was to be digested was not"))?;
         let (attempt, blobs, mark) = (body.attempt, blobs_of(body.size), body.letter.mark);

@@ -47,7 +47,10 @@ async fn a_row_whose_body_was_edited_is_damage_and_not_another_object() {
         ("blobs", 1.into()),
         ("version", 2.into()),
         ("v", 2.into()),
-        ("attempt", Value::Null),
+        ("attempt", "00112233aabb".into()),
+        ("created", 5.into()),
+        ("changed", 5.into()),
+        ("kind", "message".into()),
         ("kind", "disk".into()),
     ];
     for (field, value) in edits {
@@ -108,6 +111,48 @@ async fn a_payload_or_a_blob_of_another_object_or_version_does_not_open() {
     assert_damage(world.content(&caller(1), &alice, one.id).await.expect_err("an older blob"), one.id);
     let range = world.engine.read(&caller(1), alice.id, one.id, Some(3..7)).await.expect("the row is whole");
     assert_damage(range.bytes().await.expect_err("an older blob"), one.id);
+}
+
+/// Where the part of the content begins in a payload.
+fn content_at(payload: &[u8]) -> usize {
+    let wrap = usize::from(u16::from_be_bytes([payload[1], payload[2]]));
+    let len: [u8; 4] = payload[3 + wrap..][..4].try_into().expect("four bytes");
+    3 + wrap + 4 + u32::from_be_bytes(len) as usize
+}
+
+#[tokio::test]
+async fn parts_of_two_writes_of_one_object_never_fit_together() {
+    let (world, faults) = World::memory(1);
+    let me = caller(1);
+    let alice = world.mailbox(&me, "alice@contoso.com").await;
+    let overwrite = async |object, content: Vec<u8>| {
+        let replacement = Replacement { name: None, version: None, content: content.into() };
+        world.engine.overwrite(&me, alice.id, object, replacement).await
+    };
+    // In the row: new details beside old content of the same length.
+    let small = world.put(&me, &alice, "secret", b"yes").await.id;
+    let old = payload(&row(&world, &alice, small).await);
+    overwrite(small, b"no!".to_vec()).await.expect("it is replaced");
+    let good = row(&world, &alice, small).await;
+    let new = payload(&good);
+    let mixed = [&new[..content_at(&new)], &old[content_at(&old)..]].concat();
+    write(&world, &good, &body(&good), &mixed).await;
+    assert_damage(world.content(&me, &alice, small).await.expect_err("two writes"), small);
+
+    // In blobs: a blob of a write that lost, of the same version, under the name of the one that won.
+    let large = world.put(&me, &alice, "secret", &noise(1, INLINE)).await.id;
+    faults.crash_before(1);
+    overwrite(large, noise(2, INLINE)).await.expect_err("it crashed");
+    faults.restart();
+    let before = world.blob_names().await;
+    let old = body(&row(&world, &alice, large).await)["attempt"].as_str().expect("text").to_owned();
+    let lost = before.iter().find(|name| !name.contains(&old)).expect("an orphan");
+    overwrite(large, noise(3, INLINE)).await.expect("it is replaced");
+    let after = world.blob_names().await;
+    let won = after.iter().find(|name| !before.contains(name)).expect("a new blob");
+    let bytes = world.blobs.read(&lost.parse().expect("a name")).await.expect("a read").expect("a blob");
+    world.blobs.put_many(vec![(won.parse().expect("a name"), bytes)]).await.expect("a write");
+    assert_damage(world.content(&me, &alice, large).await.expect_err("another write"), large);
 }
 
 #[tokio::test]

@@ -46,11 +46,11 @@ async fn a_young_blob_may_still_get_its_row_and_stays() {
     let world = World::disk(1, folder.path()).await;
     let me = caller(1);
     let alice = world.mailbox(&me, "alice@contoso.com").await;
-    let name = format!("{}/{}/{}", me.tenant, alice.id, "0".repeat(56));
+    let name = format!("{}/{}/{}", me.tenant, alice.id, "0".repeat(48));
     let name: store::BlobName = name.parse().expect("a name");
     world.blobs.put_many(vec![(name, Bytes::from_static(b"young"))]).await.expect("a write");
     // The file says when it was written; the engine's clock is set beside that.
-    let file = walk(folder.path()).into_iter().find(|path| path.ends_with("0".repeat(56))).expect("a file");
+    let file = walk(folder.path()).into_iter().find(|path| path.ends_with("0".repeat(48))).expect("a file");
     let age = |ago: Duration| {
         let now = std::time::UNIX_EPOCH + Duration::from_millis(world.clock.now().0 as u64);
         let file = std::fs::File::options().write(true).open(&file).expect("it opens");
