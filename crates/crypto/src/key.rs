@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use zeroize::Zeroizing;
 
 use crate::context::Context;
-use crate::level::{Level, Master, Volume, Wraps};
+use crate::level::{AtRandom, Level, Master, Volume, Wraps};
 use crate::random::Random;
 use crate::sealed::{self, OpenError};
 use crate::secret::{KEY_LEN, Secret};
@@ -22,12 +22,14 @@ pub struct Key<L> {
     level: PhantomData<fn() -> L>,
 }
 
-impl<L: Level> Key<L> {
+impl<L: AtRandom> Key<L> {
     /// Makes a key of fresh random bytes.
     pub fn generate(random: &dyn Random) -> Self {
         Self::of(Secret::build(|out| random.fill(out)))
     }
+}
 
+impl<L: Level> Key<L> {
     /// Wraps a key of the level below, for the place that `context` names.
     ///
     /// Wrapping the same key again, under the same or another parent (a rewrap), gives other bytes every time.
@@ -139,15 +141,20 @@ mod tests {
     use super::*;
     use crate::level::{Container, Dek, Dep};
     use crate::place::{ContainerPlace, DepPlace};
+    use crate::seed::Seed;
     use crate::testing::SeededRandom;
 
     const DEP: DepPlace = DepPlace { tenant: [1; 16], dep: [2; 16], generation: 1 };
     const MAILBOX: ContainerPlace = ContainerPlace { tenant: [1; 16], container: [3; 16], generation: 1 };
 
+    fn dep_key(random: &SeededRandom) -> Key<Dep> {
+        Seed::generate(random).dep_key(&DEP)
+    }
+
     #[test]
     fn a_wrapped_key_opens_in_its_place_and_in_no_other() {
         let random = SeededRandom::new(1);
-        let (dep, key) = (Key::<Dep>::generate(&random), Key::<Container>::generate(&random));
+        let (dep, key) = (dep_key(&random), Key::<Container>::generate(&random));
         let here = Context::container_under_dep(&MAILBOX, &DEP);
         let wrapped = dep.wrap(&key, &here, &random);
         let opened = dep.unwrap(&wrapped, &here).expect("same key, same place");
@@ -162,14 +169,14 @@ mod tests {
         ] {
             assert_eq!(dep.unwrap(&wrapped, &elsewhere).err(), Some(OpenError::Header));
         }
-        let stranger = Key::<Dep>::generate(&random);
+        let stranger = dep_key(&random);
         assert_eq!(stranger.unwrap(&wrapped, &here).err(), Some(OpenError::Header));
     }
 
     #[test]
     fn every_changed_byte_and_every_other_length_of_a_wrap_is_refused() {
         let random = SeededRandom::new(2);
-        let (dep, key) = (Key::<Dep>::generate(&random), Key::<Container>::generate(&random));
+        let (dep, key) = (dep_key(&random), Key::<Container>::generate(&random));
         let here = Context::container_under_dep(&MAILBOX, &DEP);
         let good = dep.wrap(&key, &here, &random).as_bytes().to_vec();
         assert_eq!(good.len(), Wrapped::<Container>::LEN);

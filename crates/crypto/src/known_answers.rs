@@ -15,7 +15,7 @@ use std::sync::Mutex;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use crate::level::Level;
+use crate::level::AtRandom;
 use crate::place::{ContainerPlace, DepPlace, Part, PartPlace};
 use crate::random::Random;
 use crate::{Key, Seed, Slot};
@@ -101,7 +101,7 @@ fn slots(value: &Value) -> Vec<Slot> {
 }
 
 /// A key of the bytes that a file gives.
-fn key<L: Level>(bytes: Vec<u8>) -> Key<L> {
+fn key<L: AtRandom>(bytes: Vec<u8>) -> Key<L> {
     Key::generate(&Scripted::new([bytes]))
 }
 

@@ -58,6 +58,16 @@ pub trait Level: private::Sealed + 'static {
 /// ```
 pub trait Wraps<C: Level>: Level {}
 
+/// Levels whose keys are born at random. A DEP key is not: it is derived from a seed, or nobody could open it again.
+///
+/// ```compile_fail,E0599
+/// # use freehold_crypto::{Dep, Key, Random};
+/// fn lost(random: &dyn Random) -> Key<Dep> {
+///     Key::<Dep>::generate(random)
+/// }
+/// ```
+pub trait AtRandom: Level {}
+
 macro_rules! levels {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {$(
         $(#[$doc])*
@@ -88,6 +98,11 @@ levels! {
 impl Wraps<Container> for Dep {}
 impl Wraps<Container> for Volume {}
 impl Wraps<Dek> for Container {}
+
+impl AtRandom for Container {}
+impl AtRandom for Dek {}
+impl AtRandom for Volume {}
+impl AtRandom for Master {}
 
 mod private {
     pub trait Sealed {}

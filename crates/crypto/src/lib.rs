@@ -30,7 +30,7 @@ mod wrap_set;
 pub use content::{SealedPart, Sealer};
 pub use context::Context;
 pub use key::{Key, Wrapped};
-pub use level::{Container, Dek, Dep, Level, Master, Volume, Wraps};
+pub use level::{AtRandom, Container, Dek, Dep, Level, Master, Volume, Wraps};
 pub use lookup::{Lookup, LookupKey};
 pub use place::{ContainerPlace, DepPlace, Part, PartPlace, VaultKeyPlace};
 pub use random::Random;

@@ -84,8 +84,14 @@ impl RsaPrivate {
         Self::of(PrivateDecryptingKey::generate(bits).map_err(|_| RsaError::Generate)?)
     }
 
-    /// Reads a PKCS#8 (v1) private key of 2048, 3072 or 4096 bits.
+    /// Reads a PKCS#8 (v1) private key of 2048, 3072 or 4096 bits, with nothing behind it.
+    ///
+    /// That the numbers belong together is checked; that the primes are prime is not, since it would cost a
+    /// hundred private operations: an imported key is as good as whoever made it.
     pub fn from_pkcs8(pkcs8: &[u8]) -> Result<Self, RsaError> {
+        if !der::is_one_sequence(pkcs8) {
+            return Err(RsaError::NotAKey);
+        }
         Self::of(PrivateDecryptingKey::from_pkcs8(pkcs8).map_err(|_| RsaError::NotAKey)?)
     }
 

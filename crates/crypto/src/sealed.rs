@@ -98,8 +98,7 @@ pub(crate) fn seal_into(
 ) {
     let len =
         usize::try_from(sealed_len(plain.len() as u64)).expect("a slice in memory is far below the bound");
-    // Not cleared first: a buffer that already has the length is not zeroed for nothing.
-    message.resize(len, 0);
+    set_len(message, len);
     let (header, body) = message.split_first_chunk_mut::<HEADER_LEN>().expect("every message has a header");
     let (cipher, fresh) = Cipher::fresh(key, context, random);
     *header = fresh;
@@ -109,6 +108,16 @@ pub(crate) fn seal_into(
         cipher.seal(index, chunk, out);
     }
     cipher.seal(chunks.len() as u64, last, tail);
+}
+
+/// Gives a buffer its length. A buffer that has it already is not zeroed for nothing, and one that is too
+/// small is not copied.
+fn set_len(buffer: &mut Vec<u8>, len: usize) {
+    if buffer.capacity() < len {
+        *buffer = vec![0; len];
+    } else {
+        buffer.resize(len, 0);
+    }
 }
 
 /// Opens a whole message into exactly its plaintext's length; on failure `plain` is all zeros.
@@ -154,7 +163,7 @@ pub(crate) fn open(
     let len = plain_len(message.len() as u64).and_then(|len| usize::try_from(len).ok());
     let opened = match len {
         Some(len) => {
-            plain.resize(len, 0);
+            set_len(plain, len);
             open_into(key, context, message, plain)
         }
         None => Err(OpenError::Length),

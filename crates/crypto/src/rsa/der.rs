@@ -1,4 +1,5 @@
-//! Reads modulus and exponent out of a SubjectPublicKeyInfo that aws-lc-rs wrote; not a parser for foreign bytes.
+//! The little DER that aws-lc-rs leaves to us: modulus and exponent of a public key that it wrote, and whether
+//! foreign bytes end where their outermost element does.
 
 /// `(modulus, exponent)`, big-endian without leading zeros; `None` if the bytes have another shape.
 pub(super) fn modulus_and_exponent(spki: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
@@ -13,6 +14,11 @@ pub(super) fn modulus_and_exponent(spki: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
     let (modulus, rest) = element(numbers, INTEGER)?;
     let (exponent, _) = element(rest, INTEGER)?;
     Some((unsigned(modulus), unsigned(exponent)))
+}
+
+/// Whether the bytes are one SEQUENCE with nothing behind it.
+pub(super) fn is_one_sequence(bytes: &[u8]) -> bool {
+    element(bytes, SEQUENCE).is_some_and(|(_, rest)| rest.is_empty())
 }
 
 const INTEGER: u8 = 0x02;

@@ -54,6 +54,12 @@ fn bytes_that_are_no_key_are_refused() {
     assert_eq!(RsaPrivate::from_pkcs8(&[0x30; 1200]).err(), Some(RsaError::NotAKey));
     let key = RsaPrivate::generate(RsaSize::Rsa2048).expect("a key").to_pkcs8();
     assert_eq!(RsaPrivate::from_pkcs8(&key[..key.len() - 1]).err(), Some(RsaError::NotAKey));
+    let longer = [&key[..], &[0]].concat();
+    assert_eq!(RsaPrivate::from_pkcs8(&longer).err(), Some(RsaError::NotAKey));
+    // One bit of the key itself: modulus, exponents and primes no longer belong together.
+    let mut damaged = key.to_vec();
+    damaged[key.len() / 2] ^= 1;
+    assert_eq!(RsaPrivate::from_pkcs8(&damaged).err(), Some(RsaError::NotAKey));
 }
 
 #[test]
