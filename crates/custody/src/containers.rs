@@ -21,6 +21,17 @@ use crate::rows::{CONTAINERS, Kept, REWRAPS, lost};
 use crate::service::{Opened, Standing};
 use crate::tenant::Tenant;
 
+/// The wraps above one container's content, from the bottom to the top.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layers {
+    /// The policy whose key holds the container key; `None` under the volume layer alone.
+    pub policy: Option<DepId>,
+    /// Bytes of the container key under that policy's key.
+    pub container_wrap: usize,
+    /// Each root key that wraps the policy's seed, and the bytes of its wrap: first, second, availability.
+    pub roots: Vec<(String, usize)>,
+}
+
 /// How often a rewrap is decided again after another change of the same container.
 const REWRAP_RACES: u32 = 4;
 
@@ -152,6 +163,24 @@ impl Custody {
         let record = self.record(caller, "Rewrapped", body);
         self.store().commit(batch, Cause::Audited(vec![record])).await.map_err(lost)?;
         Ok(self.standing_of(&row, tenant))
+    }
+
+    /// What lies between a container's content and its root keys, as sizes and names: nothing is opened.
+    pub async fn layers(&self, caller: &Caller, id: ContainerId) -> Result<Layers, Refusal> {
+        let row = self.container(caller.tenant, id).await?.value;
+        let current = row.current();
+        let roots = match current.holder {
+            StoredHolder::Volume => Vec::new(),
+            StoredHolder::Policy { policy, .. } => {
+                let set = self.shelf().read(caller.tenant, policy).await?.value;
+                set.slots.into_iter().map(|slot| (slot.key_identifier, slot.wrapped.len())).collect()
+            }
+        };
+        let policy = match current.holder {
+            StoredHolder::Volume => None,
+            StoredHolder::Policy { policy, .. } => Some(policy),
+        };
+        Ok(Layers { policy, container_wrap: current.wrapped.len() / 2, roots })
     }
 
     /// The container's row, if it is of the tenant.

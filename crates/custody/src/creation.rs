@@ -180,7 +180,7 @@ impl Custody {
     async fn check_room(&self, caller: &Caller, kind: PolicyKind, name: &PolicyName) -> Result<(), Refusal> {
         let policies = self.policies(caller).await?;
         let same_kind = || policies.iter().filter(|policy| policy.kind == kind);
-        check_limit(kind, same_kind().filter(|policy| policy.standing().counts(kind)).count())?;
+        check_limit(kind, same_kind().filter(|policy| policy.condition().counts(kind)).count())?;
         match same_kind().any(|policy| policy.name.folded() == name.folded()) {
             true => Err(Refusal::new(Code::Conflict, format!("name: a {kind} policy has this name already"))),
             false => Ok(()),

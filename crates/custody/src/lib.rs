@@ -23,6 +23,7 @@ mod unwrap;
 mod upkeep;
 mod wraps;
 
+pub use containers::Layers;
 pub use connection::{Reach, VaultConnection};
 pub use creation::{NewPolicy, Refreshed};
 pub use custody::{Custody, CustodySettings, Parts};

@@ -6,7 +6,7 @@ use crypto::DepPlace;
 use model::id::{DepId, Generation, RevocationEpoch, TenantId};
 use model::key_identifier::KeyIdentifier;
 use model::outcome::Closed;
-use model::policy::{Description, PolicyKind, PolicyName, Standing};
+use model::policy::{Description, PolicyKind, PolicyName, Condition};
 use model::settings::Settings;
 use model::time::Timestamp;
 use model::unwrap::Family;
@@ -52,8 +52,8 @@ impl Policy {
     }
 
     /// The facts that its state is shown by. Whether anything was under it is not counted here.
-    pub fn standing(&self) -> Standing {
-        Standing { enabled: self.enabled, closed: self.closed, used: true }
+    pub fn condition(&self) -> Condition {
+        Condition { enabled: self.enabled, closed: self.closed, used: true }
     }
 
     pub(crate) fn key(&self) -> String {

@@ -123,7 +123,7 @@ impl Custody {
         if let Some(policy) = policy {
             let policy = self.policy(caller, policy).await?;
             check_by_name(policy.kind, row.family).map_err(|refusal| refusal.about(policy.id))?;
-            policy.standing().check_assignable().map_err(|refusal| refusal.about(policy.id))?;
+            policy.condition().check_assignable().map_err(|refusal| refusal.about(policy.id))?;
         }
         let before = row.assigned;
         row.assigned = policy;
@@ -151,7 +151,7 @@ impl Custody {
                 let rule = format!("policy: it is a {} policy and no {kind} policy", found.kind);
                 return Err(Refusal::new(Code::BadRequest, rule).about(policy));
             }
-            found.standing().check_assignable().map_err(|refusal| refusal.about(policy))?;
+            found.condition().check_assignable().map_err(|refusal| refusal.about(policy))?;
         }
         let Kept { value: mut tenant, version } = self.tenant(caller.tenant).await?;
         match kind {

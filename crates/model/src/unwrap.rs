@@ -149,7 +149,9 @@ pub struct Turn {
 }
 
 /// One unwrap of one policy's key, from the first question to the outcome.
-#[derive(Debug)]
+///
+/// A copy is for one purpose: an answer is taken in on a copy, which is kept once what it taught has been stored.
+#[derive(Debug, Clone)]
 pub struct Unwrap {
     question: Question,
     order: [Slot; 2],
