@@ -80,3 +80,20 @@ async fn a_key_that_is_replaced_during_a_write_refuses_it_and_leaves_nothing() {
     assert_eq!(world.blob_names().await, [""; 0]);
     assert_eq!(world.all(&me, &alice).await, []);
 }
+
+#[tokio::test]
+async fn what_only_an_import_sealed_under_a_generation_is_found_after_the_next_one() {
+    let (world, _) = World::memory(1);
+    let me = caller(1);
+    let alice = world.mailbox(&me, "alice@contoso.com").await;
+    let items = || vec![item("small", Kind::File, vec![1; 50]), item("large", Kind::File, noise(1, 5 << 20))];
+    world.keys.next_generation(&me, alice.id);
+    world.import(&me, &alice, items()).await.expect("it is brought in");
+    world.keys.next_generation(&me, alice.id);
+    for text in ["small", "large"] {
+        let found = world.engine.find(&me, alice.id, &name(text)).await.expect("a lookup");
+        assert_eq!(found.len(), 1, "{text}");
+    }
+    let again = world.import(&me, &alice, items()).await.expect("it runs");
+    assert_eq!((again.already_there, again.imported), (2, 0));
+}
