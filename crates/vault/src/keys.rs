@@ -171,6 +171,15 @@ fn reply(asked: &Asked, status: StatusCode, location: Option<&str>) -> Reply {
         .header("pragma", "no-cache")
         .header("expires", "-1")
         .header("x-ms-keyvault-service-version", env!("CARGO_PKG_VERSION"));
+    let reply = match asked.peer {
+        Some(address) => {
+            let (kind, family) =
+                if address.is_ipv4() { ("Ipv4", "InterNetwork") } else { ("Ipv6", "InterNetworkV6") };
+            let network = format!("conn_type={kind};addr={address};act_addr_fam={family};");
+            reply.header("x-ms-keyvault-network-info", &network)
+        }
+        None => reply,
+    };
     match location {
         Some(location) => reply.header("x-ms-keyvault-region", location),
         None => reply,

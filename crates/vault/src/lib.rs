@@ -118,6 +118,11 @@ impl Vault {
         Administration::new(self.core.clone())
     }
 
+    /// How many private keys are open in memory at this moment, for the operator's status page.
+    pub fn parsed_keys(&self) -> usize {
+        self.core.parsed.len()
+    }
+
     /// Reads a log: records after a sequence number, at most `limit`, in order.
     pub async fn log(&self, log: Log<'_>, after: u64, limit: u32) -> Result<Vec<AuditRow>, StoreError> {
         let stream = match log {

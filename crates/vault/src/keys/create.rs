@@ -85,7 +85,7 @@ impl Create {
         };
         let key = KeyRow { name: name.clone(), current: self.version, versions: versions + 1 };
         let place = schema::key_version(vault, &name, self.version);
-        let sealed = private::seal(core, vault, &name, self.version, &self.private);
+        let sealed = private::seal(core, &place, &self.private)?;
         let kid = call.kid(&name, Some(self.version));
         let batch = batch.expect_absent(KEY_VERSIONS, &place).put(KEYS, at, &key).put_with_payload(
             KEY_VERSIONS,

@@ -9,11 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use crypto::{RsaPrivate, VaultKeyPlace};
 
-use crate::core::Core;
+use crate::core::{Core, Found};
 use crate::error::Stop;
 use crate::id::KeyVersion;
-use crate::keys::key::FoundVersion;
-use crate::schema;
+use crate::keys::key::VersionRow;
 
 /// Parsed private keys by the place of their row.
 #[derive(Debug)]
@@ -38,6 +37,10 @@ struct Kept {
 impl Parsed {
     pub(crate) fn new(most: usize) -> Self {
         Self { most, cache: Mutex::default() }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.cache().keys.len()
     }
 
     fn find(&self, place: &str) -> Option<Arc<RsaPrivate>> {
@@ -75,9 +78,9 @@ impl Parsed {
     }
 }
 
-/// Seals a new private half for the payload of its row.
-pub(crate) fn seal(core: &Core, vault: &str, name: &str, version: KeyVersion, key: &RsaPrivate) -> Vec<u8> {
-    core.master.wrap_private(key, &place(vault, name, version), &*core.random)
+/// Seals a new private half for the payload of the row with this key.
+pub(crate) fn seal(core: &Core, row: &str, key: &RsaPrivate) -> Result<Vec<u8>, Stop> {
+    Ok(core.master.wrap_private(key, &place(row)?, &*core.random))
 }
 
 /// A private half in use. It stays in the cache only if the use was committed, which proves that its row still stood:
@@ -106,30 +109,27 @@ impl Drop for Held<'_> {
 }
 
 /// The private half of a version that was just read; unsealed once while it is in use.
-pub(crate) fn open<'a>(core: &'a Core, vault: &str, found: &FoundVersion) -> Result<Held<'a>, Stop> {
-    let at = schema::key_version(vault, &found.name, found.version);
-    let held = |place, key| Held { parsed: &core.parsed, place, key, committed: false };
-    if let Some(key) = core.parsed.find(&at) {
-        return Ok(held(at, key));
+pub(crate) fn open<'a>(core: &'a Core, row: &Found<VersionRow>) -> Result<Held<'a>, Stop> {
+    let held = |key| Held { parsed: &core.parsed, place: row.key.clone(), key, committed: false };
+    if let Some(key) = core.parsed.find(&row.key) {
+        return Ok(held(key));
     }
-    let sealed: &Bytes = found.row.payload.as_ref().ok_or(Stop::Damaged("a version without private half"))?;
-    let place = place(vault, &found.name, found.version);
+    let sealed: &Bytes = row.payload.as_ref().ok_or(Stop::Damaged("a version without private half"))?;
     let key = core
         .master
-        .unwrap_private(sealed, &place)
+        .unwrap_private(sealed, &place(&row.key)?)
         .map_err(|_| Stop::Damaged("a private half that does not open"))?;
     let key = Arc::new(key);
-    core.parsed.keep(at.clone(), key.clone());
-    Ok(held(at, key))
+    core.parsed.keep(row.key.clone(), key.clone());
+    Ok(held(key))
 }
 
-/// Case is lost on purpose: the place is that of the row.
-fn place(vault: &str, name: &str, version: KeyVersion) -> VaultKeyPlace {
-    VaultKeyPlace {
-        vault: vault.to_ascii_lowercase(),
-        name: name.to_ascii_lowercase(),
-        version: *version.as_bytes(),
-    }
+/// The place that a private half is bound to: vault, name and version of its row's key, never of its body.
+fn place(row: &str) -> Result<VaultKeyPlace, Stop> {
+    let damaged = || Stop::Damaged("a version's row with another key");
+    let [vault, name, version] = *row.split('/').collect::<Vec<_>>() else { return Err(damaged()) };
+    let version: KeyVersion = version.parse().map_err(|_| damaged())?;
+    Ok(VaultKeyPlace { vault: vault.into(), name: name.into(), version: *version.as_bytes() })
 }
 
 #[cfg(test)]

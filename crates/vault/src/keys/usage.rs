@@ -90,7 +90,7 @@ async fn apply<'a>(
     if !makes_new && input.value.len() != size.bytes() {
         return Err(not_opened().into());
     }
-    let held = private::open(call.core, &call.vault.name, found)?;
+    let held = private::open(call.core, &found.row)?;
     let (key, padding, value) = (held.key.clone(), input.padding, input.value.clone());
     let worked = call.core.operations.run(move || match makes_new {
         true => key.wrap(padding, &value).map(Zeroizing::new),

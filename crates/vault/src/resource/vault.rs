@@ -192,7 +192,9 @@ fn decide(put: Put<'_>, old: Option<&VaultRow>, input: Input) -> Result<VaultRow
     }
     refuse_what_is_not_kept(&asked)?;
     let sku = sku(asked.sku.as_ref())?;
-    let protection = if put.soft_delete { protection(&asked, old)? } else { no_protection(&asked)? };
+    // A vault keeps what it was made with, also when the program is started with the other setting.
+    let soft_delete = old.map_or(put.soft_delete, |old| old.soft_delete);
+    let protection = if soft_delete { protection(&asked, old)? } else { no_protection(&asked)? };
     if let Some(old) = old
         && old.location != location
     {
@@ -207,7 +209,7 @@ fn decide(put: Put<'_>, old: Option<&VaultRow>, input: Input) -> Result<VaultRow
         location,
         tags,
         sku,
-        soft_delete: put.soft_delete,
+        soft_delete,
         retention_days: protection.retention_days,
         purge_protection: protection.purge_protection,
         by_roles: asked

@@ -14,6 +14,9 @@ use crate::token::claims::{self, Claims};
 /// The longest token that is looked at.
 const LONGEST_TOKEN: usize = 16 * 1024;
 
+/// Seconds that the clock may have been set back since a token was made: a small correction is no denial.
+const CLOCK_SKEW: i64 = 300;
+
 /// The bearer of a token that was accepted.
 #[derive(Debug, Clone)]
 pub(crate) struct Who {
@@ -67,7 +70,7 @@ pub(crate) fn check(
     if now.seconds() >= claims.exp {
         return Err(TokenFault::Expired);
     }
-    if now.seconds() < claims.nbf {
+    if now.seconds().saturating_add(CLOCK_SKEW) < claims.nbf {
         return Err(TokenFault::Invalid);
     }
     if claims.aud.trim_end_matches('/') != audience {

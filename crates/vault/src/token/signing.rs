@@ -81,9 +81,10 @@ impl SigningKeys {
             let found: Found<SigningRow> = Found::parse(SIGNING_KEYS, row).map_err(Unreadable::Store)?;
             let pair = match &found.payload {
                 Some(sealed) => {
-                    let private = master
-                        .unwrap_private(sealed, &place(found.value.kid))
-                        .map_err(|_| Unreadable::Sealed)?;
+                    // The place is where the row was found, whatever the row says of itself.
+                    let kid = found.key.parse().map_err(|_| Unreadable::Sealed)?;
+                    let private =
+                        master.unwrap_private(sealed, &place(kid)).map_err(|_| Unreadable::Sealed)?;
                     Some(Arc::new(pair(&private).ok_or(Unreadable::Sealed)?))
                 }
                 None => None,

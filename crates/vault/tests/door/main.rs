@@ -4,10 +4,13 @@
 
 mod availability;
 mod changes;
+mod concurrency;
 mod directories;
+mod gate;
 mod hostile;
 mod keys;
 mod log;
+mod microsoft;
 mod persistence;
 mod resources;
 mod rights;

@@ -3,7 +3,9 @@
 use http::Method;
 use serde_json::json;
 
-use crate::world::{CRYPTO_USER, Keys, Manage, OFFICER, Person, READER, SECRET, SERVICE, World, user, value};
+use crate::world::{
+    self, CRYPTO_USER, Keys, Manage, OFFICER, Person, READER, SECRET, SERVICE, World, user, value,
+};
 
 async fn newcomer(world: &World) -> Person {
     user(&world.vault.administration(), world.contoso.directory, "carol@contoso.com").await
@@ -232,4 +234,30 @@ async fn a_reader_of_the_subscription_sees_and_changes_nothing() {
         answer.refused(403, "AuthorizationFailed", "");
     }
     world.keys(&carol).await.get("/keys/k").await.refused(403, "Forbidden", "ForbiddenByRbac");
+}
+
+#[tokio::test]
+async fn a_disabled_user_is_no_longer_let_in() {
+    let world = World::new().await;
+    let officer = world.officer().await;
+    officer.make("k").await;
+    let (contoso, admin) = (&world.contoso, world.vault.administration());
+    admin.disable_user(contoso.directory, "Alice@contoso.com").await.unwrap();
+    officer.get("/keys/k").await.refused(401, "Unauthorized", "");
+    admin.enable_user(contoso.directory, "alice@contoso.com").await.unwrap();
+    officer.get("/keys/k").await.ok();
+}
+
+#[tokio::test]
+async fn the_operator_can_give_a_subscription_an_owner_again() {
+    let world = World::new().await;
+    let carol = newcomer(&world).await;
+    let (subscription, admin) = (world.contoso.subscription, world.vault.administration());
+    let manage = Manage { who: &carol, ..world.manage() };
+    manage.get(&world.contoso.vault_path()).await.refused(403, "AuthorizationFailed", "");
+    admin.add_subscription_owner(subscription, carol.principal).await.unwrap();
+    manage.get(&world.contoso.vault_path()).await.ok();
+    assert!(admin.add_subscription_owner(subscription, carol.principal).await.is_err(), "once is enough");
+    let stranger = world::tenant(&world.vault, "fabrikam").await.owner.principal;
+    assert!(admin.add_subscription_owner(subscription, stranger).await.is_err());
 }

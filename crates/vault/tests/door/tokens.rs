@@ -266,7 +266,7 @@ async fn no_forged_token_is_accepted() {
     let mut raised = claims.clone();
     raised["oid"] = json!(contoso.officer.principal);
     // Another instance of the program, with its own keys and the same names.
-    let (other, _, _) = world::empty(true).await;
+    let (other, ..) = world::empty(true).await;
     let fabrikam = world::tenant(&other, "contoso").await;
     let foreign = token(&other.router(), &fabrikam, &fabrikam.service, RESOURCE).await;
     let mut foreign_kid = part(&foreign, 0);
@@ -406,4 +406,18 @@ async fn a_client_id_may_be_given_and_is_taken_once() {
     let (made, _) = admin.create_application(world.contoso.directory, new.clone()).await.unwrap();
     assert_eq!(made, id);
     assert!(admin.create_application(world.contoso.directory, new).await.is_err());
+}
+
+#[tokio::test]
+async fn a_users_secret_is_renewed_and_the_old_one_is_no_good() {
+    let world = World::new().await;
+    let (contoso, admin) = (&world.contoso, world.vault.administration());
+    let directory = contoso.directory.to_string();
+    let secret = admin.renew_user_secret(contoso.directory, "alice@contoso.com", YEAR).await.unwrap();
+    let answer = sign_in(&world.router, &directory, contoso.officer.form(), RESOURCE).await;
+    assert_eq!(number(&answer), 50126);
+    let form = format!("client_id={AZ}&grant_type=password&username=ALICE@contoso.com&password={}", *secret);
+    sign_in(&world.router, &directory, &form, RESOURCE).await.ok();
+    admin.disable_user(contoso.directory, "alice@contoso.com").await.unwrap();
+    assert_eq!(number(&sign_in(&world.router, &directory, &form, RESOURCE).await), 50057);
 }

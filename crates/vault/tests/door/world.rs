@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::gate::Gate;
 use axum::Router;
 use axum::body::Body;
 use crypto::testing::SeededRandom;
@@ -147,18 +148,19 @@ pub(crate) struct World {
     pub(crate) vault: Vault,
     pub(crate) router: Router,
     pub(crate) clock: ManualClock,
+    pub(crate) gate: Arc<Gate>,
     pub(crate) faults: Faults,
     pub(crate) contoso: Tenant,
 }
 
 /// A new instance without anything in it.
-pub(crate) async fn empty(soft_delete: bool) -> (Vault, ManualClock, Faults) {
+pub(crate) async fn empty(soft_delete: bool) -> (Vault, ManualClock, Arc<Gate>, Faults) {
     let (store, faults) = Store::memory(&freehold_vault::SCHEMA);
     let clock = ManualClock::at(START);
+    let gate = Gate::new(clock.clone());
     let random = Arc::new(SeededRandom::new(5));
-    let vault =
-        Vault::open(settings(soft_delete), store, master(), Arc::new(clock.clone()), random).await.unwrap();
-    (vault, clock, faults)
+    let vault = Vault::open(settings(soft_delete), store, master(), gate.clone(), random).await.unwrap();
+    (vault, clock, gate, faults)
 }
 
 /// Makes a directory and everything in it; what a customer would do goes over the wire.
@@ -214,9 +216,9 @@ impl World {
     }
 
     pub(crate) async fn with(soft_delete: bool) -> Self {
-        let (vault, clock, faults) = empty(soft_delete).await;
+        let (vault, clock, gate, faults) = empty(soft_delete).await;
         let contoso = tenant(&vault, "contoso").await;
-        Self { router: vault.router(), vault, clock, faults, contoso }
+        Self { router: vault.router(), vault, clock, gate, faults, contoso }
     }
 
     pub(crate) fn manage(&self) -> Manage<'_> {

@@ -66,6 +66,15 @@ fn soft_delete_is_what_the_instance_is_built_with() {
 }
 
 #[test]
+fn a_vault_keeps_its_soft_delete_under_the_other_setting() {
+    let soft = put(true, None, json!({"enablePurgeProtection": true})).expect("allowed");
+    let kept = put(false, Some(&soft), json!({})).expect("allowed");
+    assert_eq!((kept.soft_delete, kept.retention_days, kept.purge_protection), (true, 90, true));
+    let hard = put(false, None, json!({})).expect("allowed");
+    assert!(!put(true, Some(&hard), json!({})).expect("allowed").soft_delete);
+}
+
+#[test]
 fn what_would_have_no_effect_is_refused() {
     for ignored in [
         json!({"accessPolicies": [{"objectId": "x"}]}),

@@ -1,0 +1,145 @@
+//! Microsoft's own client, unchanged, through the router: its requests and its reading of our replies, without a socket.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
+use azure_core::credentials::Secret;
+use azure_core::error::{ErrorKind, ErrorResponse};
+use azure_core::http::headers::Headers;
+use azure_core::http::{AsyncRawResponse, ClientOptions, HttpClient, Request, RetryOptions, Transport};
+use azure_identity::{ClientSecretCredential, ClientSecretCredentialOptions};
+use azure_security_keyvault_keys::models::{
+    CreateKeyParameters, EncryptionAlgorithm, KeyAttributes, KeyClientUnwrapKeyOptions,
+    KeyOperationParameters, KeyType, UpdateKeyPropertiesParameters,
+};
+use azure_security_keyvault_keys::{KeyClient, KeyClientOptions, ResourceExt, ResourceId};
+use http_body_util::BodyExt;
+use tower::ServiceExt;
+
+use crate::world::{CRYPTO_USER, OFFICER, SUFFIX, World};
+
+/// Hands the client's requests to the router.
+#[derive(Debug)]
+struct Through(Router);
+
+#[async_trait::async_trait]
+impl HttpClient for Through {
+    async fn execute_request(&self, asked: &Request) -> azure_core::Result<AsyncRawResponse> {
+        let url = asked.url();
+        let mut request = http::Request::builder().method(asked.method().as_str()).uri(url.as_str());
+        for (name, value) in asked.headers().iter() {
+            request = request.header(name.as_str(), value.as_str());
+        }
+        let body = match asked.body() {
+            azure_core::http::Body::Bytes(bytes) => Body::from(bytes.clone()),
+            _ => panic!("a key client sends no stream"),
+        };
+        let reply = self.0.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+        let (parts, body) = reply.into_parts();
+        let mut headers = Headers::new();
+        for (name, value) in &parts.headers {
+            headers.insert(name.as_str().to_owned(), value.to_str().unwrap().to_owned());
+        }
+        let bytes = body.collect().await.unwrap().to_bytes();
+        Ok(AsyncRawResponse::from_bytes(parts.status.as_u16().into(), headers, bytes))
+    }
+}
+
+fn client(world: &World) -> KeyClient {
+    let mut cloud = CustomConfiguration::default();
+    cloud.authority_host = format!("https://login.{SUFFIX}");
+    let options = ClientOptions {
+        transport: Some(Transport::new(Arc::new(Through(world.router.clone())))),
+        retry: RetryOptions::none(),
+        cloud: Some(Arc::new(CloudConfiguration::from(cloud))),
+        ..Default::default()
+    };
+    let contoso = &world.contoso;
+    let secret = contoso.service.form().rsplit('=').next().unwrap().to_owned();
+    let credential = ClientSecretCredential::new(
+        &contoso.directory.to_string(),
+        contoso.application.to_string(),
+        Secret::new(secret),
+        Some(ClientSecretCredentialOptions { client_options: options.clone() }),
+    )
+    .unwrap();
+    let options = KeyClientOptions { client_options: options, ..Default::default() };
+    KeyClient::new(&format!("https://{}", contoso.host()), credential, Some(options)).unwrap()
+}
+
+fn parameters(value: Vec<u8>) -> KeyOperationParameters {
+    KeyOperationParameters {
+        algorithm: Some(EncryptionAlgorithm::RsaOaep256),
+        value: Some(value),
+        ..Default::default()
+    }
+}
+
+/// Status, code and inner code of a refusal, read as custody reads it.
+fn refusal(error: &azure_core::Error) -> (u16, String, Option<String>) {
+    let ErrorKind::HttpResponse { status, raw_response: Some(raw), .. } = error.kind() else {
+        panic!("{error:?}");
+    };
+    let body: ErrorResponse = serde_json::from_slice(raw.body().as_ref()).unwrap();
+    let error = body.error.unwrap();
+    (u16::from(*status), error.code.unwrap(), error.inner_error.and_then(|inner| inner.code))
+}
+
+#[tokio::test]
+async fn the_service_reads_wraps_and_unwraps() {
+    let world = World::new().await;
+    let version = world.officer().await.make("Key-EXO").await;
+    let client = client(&world);
+    let key = client.get_key("Key-EXO", None).await.unwrap().into_model().unwrap();
+    let id: ResourceId = key.resource_id().unwrap();
+    assert_eq!((id.name.as_str(), id.version.as_deref()), ("Key-EXO", Some(version.as_str())));
+    assert_eq!(id.vault_url, "https://contoso-ck-a1.vault.localhost");
+    let web = key.key.unwrap();
+    assert_eq!((web.kty, web.n.unwrap().len(), web.e.unwrap()), (Some(KeyType::Rsa), 256, vec![1, 0, 1]));
+    assert_eq!(key.attributes.unwrap().recovery_level.unwrap().to_string(), "Recoverable+Purgeable");
+    let wrapped =
+        client.wrap_key("Key-EXO", parameters(vec![7; 32]).try_into().unwrap(), None).await.unwrap();
+    let wrapped = wrapped.into_model().unwrap().result.unwrap();
+    assert_eq!(wrapped.len(), 256);
+    let content = parameters(wrapped).try_into().unwrap();
+    let options = Some(KeyClientUnwrapKeyOptions::default());
+    let plain = client.unwrap_key("Key-EXO", &version, content, options).await.unwrap();
+    assert_eq!(plain.into_model().unwrap().result.unwrap(), vec![7; 32]);
+}
+
+#[tokio::test]
+async fn a_denial_is_read_with_its_inner_code() {
+    let world = World::new().await;
+    world.officer().await.make("k").await;
+    let client = client(&world);
+    client.get_key("k", None).await.unwrap();
+    world.manage().unassign(&world.contoso.vault_path(), 2).await.ok();
+    let denied = client.get_key("k", None).await.unwrap_err();
+    assert_eq!(refusal(&denied), (403, "Forbidden".into(), Some("ForbiddenByRbac".into())));
+    world.manage().assign(&world.contoso.vault_path(), &world.contoso.service, OFFICER, 3).await.ok();
+    let missing = client.get_key("none", None).await.unwrap_err();
+    assert_eq!(refusal(&missing), (404, "KeyNotFound".into(), None));
+}
+
+#[tokio::test]
+async fn keys_are_made_changed_and_listed() {
+    let world = World::new().await;
+    let contoso = &world.contoso;
+    world.manage().assign(&contoso.vault_path(), &contoso.service, OFFICER, 3).await.ok();
+    world.manage().assign(&contoso.vault_path(), &contoso.service, CRYPTO_USER, 4).await.ok();
+    let client = client(&world);
+    let asked = CreateKeyParameters { kty: Some(KeyType::Rsa), key_size: Some(2048), ..Default::default() };
+    for _ in 0..2 {
+        client.create_key("k", asked.clone().try_into().unwrap(), None).await.unwrap().into_model().unwrap();
+    }
+    let asked = UpdateKeyPropertiesParameters {
+        key_attributes: Some(KeyAttributes { enabled: Some(false), ..Default::default() }),
+        ..Default::default()
+    };
+    let changed = client.update_key_properties("k", asked.try_into().unwrap(), None).await.unwrap();
+    assert_eq!(changed.into_model().unwrap().attributes.unwrap().enabled, Some(false));
+    let denied = client.get_key("k", None).await.unwrap_err();
+    assert_eq!(refusal(&denied), (403, "Forbidden".into(), Some("KeyDisabled".into())));
+}
