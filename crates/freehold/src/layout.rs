@@ -105,6 +105,11 @@ impl Layout {
         &self.keys
     }
 
+    /// The client secret of one of the service's applications.
+    pub fn credential(&self, name: &str) -> PathBuf {
+        self.keys.join(format!("{name}.secret"))
+    }
+
     /// The volume key, under which everything lies that is under no policy.
     pub fn volume_key(&self) -> PathBuf {
         self.keys.join("volume.key")

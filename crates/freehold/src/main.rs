@@ -7,9 +7,12 @@ use clap::Parser;
 
 use freehold::cli::{Cli, Command};
 use freehold::clock::SystemClock;
-use freehold::config::Config;
+use freehold::config::{Config, Origin};
 use freehold::exit::{Answer, Failure};
-use freehold::{config, doctor, logs};
+use freehold::logs::LogLevel;
+use freehold::settings::Kind;
+use freehold::tour::Options;
+use freehold::{config, doctor, logs, tour};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -35,9 +38,20 @@ fn main() -> ExitCode {
 
 fn run(cli: &Cli) -> Result<Answer, Failure> {
     let config = Config::load(&cli.flags, std::env::vars_os())?;
-    logs::start(*config.log_format, *config.log_level);
+    let level = match (&cli.command, config.log_level.origin()) {
+        // A story is not told between log lines, unless somebody asked for them.
+        (Command::Tour { .. }, Origin::Default) => LogLevel::parse("error").unwrap_or(*config.log_level),
+        _ => *config.log_level,
+    };
+    logs::start(*config.log_format, level);
     match &cli.command {
         Command::Config { action } => Ok(config::answer(&config, action)),
+        Command::Tour { mail, files, keep, json } => {
+            let data = cli.flags.data.as_ref().map(Into::into);
+            let options =
+                Options { mail: mail.clone(), files: files.clone(), data, keep: *keep, json: *json };
+            Ok(Answer { text: String::new(), exit: tour::run(&options)? })
+        }
         Command::Doctor { json } => Ok(doctor::answer(&config, &SystemClock, *json)),
     }
 }

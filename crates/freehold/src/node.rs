@@ -1,0 +1,104 @@
+//! The parties of one data folder in one process: who is opened with what, on one page.
+//!
+//! Owns the composition: vault programs with their stores and master keys, the provider's set-up, custody and the
+//! workloads. Each party has its own store and identity, and they meet on the wire alone, here too.
+
+mod program;
+mod provider;
+mod service;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crypto::Random;
+use custody::roots::{Application, ClientSecret, Cloud, Connection, LabMap, Lookup, Ranges, Trust};
+use custody::{AzureReach, Provider};
+use model::fault::CredentialOwner;
+use model::key_identifier::KeyIdentifier;
+use model::policy::PolicyKind;
+use model::suffix::Suffix;
+use model::time::Clock;
+use rustls::pki_types::CertificateDer;
+
+pub use self::program::Program;
+pub use self::provider::{APPLICATIONS, PROVIDER_DIRECTORY, prepare_applications, prepare_provider};
+pub use self::service::{SERVICE_SCHEMA, Service};
+use crate::exit::{Exit, Failure};
+use crate::layout::Layout;
+use crate::wire::Names;
+
+/// The domain of the customers' vaults in the lab.
+pub const VAULT_SUFFIX: &str = "vault.localhost";
+/// The domain of the provider's availability vault.
+pub const AVAILABILITY_SUFFIX: &str = "availability.localhost";
+
+/// The way from custody to every vault of the lab, by the credentials that lie in the keys folder.
+pub fn lab_reach(
+    layout: &Layout,
+    authority: &CertificateDer<'static>,
+    names: &Names,
+    clock: Arc<dyn Clock>,
+) -> Result<AzureReach, Failure> {
+    let customers = application_of(layout, authority, names, VAULT_SUFFIX)?;
+    let mut applications = HashMap::new();
+    for (kind, name, client_id) in APPLICATIONS {
+        applications.insert(kind, Arc::new(customers(name, client_id)?));
+    }
+    let service = application_of(layout, authority, names, AVAILABILITY_SUFFIX)?;
+    let provider = Provider {
+        connection: Connection {
+            application: Arc::new(service(provider::SERVICE.0, provider::SERVICE.1)?),
+            directory: provider::directory(),
+            version: 0,
+        },
+        roots: ["provider-a", "provider-b"].map(|vault| provider_key(vault, "root")),
+        availability: provider_key("availability", "any"),
+    };
+    AzureReach::new(applications, provider, clock).map_err(|error| Failure::new(Exit::Ours, error))
+}
+
+/// Makes applications of one vault domain from their credentials on disk.
+fn application_of<'a>(
+    layout: &'a Layout,
+    authority: &CertificateDer<'static>,
+    names: &Names,
+    suffix: &str,
+) -> Result<impl Fn(&str, &str) -> Result<Application, Failure> + use<'a>, Failure> {
+    let ours = |error: &dyn std::error::Error| Failure::new(Exit::Ours, error.to_string());
+    let suffix: Suffix = suffix.parse().expect("the lab's suffixes are suffixes");
+    let cloud = Cloud::of(suffix).map_err(|error| ours(&error))?;
+    let trust = Trust::lab(authority).map_err(|error| ours(&error))?;
+    let lab = LabMap::new(names.entries().iter().cloned()).map_err(|error| ours(&error))?;
+    Ok(move |name: &str, client_id: &str| {
+        let path = layout.credential(name);
+        Ok(Application {
+            cloud: cloud.clone(),
+            client_id: client_id.parse().map_err(|error| ours(&error))?,
+            owner: CredentialOwner::Operator,
+            secret: ClientSecret::read(&path).map_err(|error| ours(&error))?,
+            ranges: Ranges::only(Vec::new()).map_err(|error| ours(&error))?,
+            trust: trust.clone(),
+            lab: lab.clone(),
+            lookup: Lookup::system(),
+        })
+    })
+}
+
+fn provider_key(vault: &str, name: &str) -> KeyIdentifier {
+    let suffix = AVAILABILITY_SUFFIX.parse().expect("the lab's suffixes are suffixes");
+    KeyIdentifier::from_parts(vault, &suffix, name, None).expect("the provider's vaults have plain names")
+}
+
+/// Which kinds of policy a tenant can have, each with a principal of its own.
+pub fn kinds() -> impl Iterator<Item = PolicyKind> {
+    APPLICATIONS.iter().map(|(kind, ..)| *kind)
+}
+
+/// Clock and randomness, which enter here and are handed down.
+#[derive(Debug, Clone)]
+pub struct Edge {
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The source of randomness.
+    pub random: Arc<dyn Random>,
+}

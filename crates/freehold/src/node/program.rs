@@ -1,0 +1,58 @@
+//! One vault program: its store, its master key, and the listeners that it is reached by.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use crypto::{Key, Master};
+use rustls::ServerConfig;
+use store::Store;
+use vault::{Limits, Settings, Vault};
+
+use super::Edge;
+use crate::exit::{Exit, Failure};
+use crate::key_file::KeyFile;
+use crate::listener::{Listener, Transport};
+
+/// A vault program over its own store and master key.
+#[derive(Debug)]
+pub struct Program {
+    /// The program.
+    pub vault: Vault,
+    /// The domain of its vaults.
+    pub suffix: String,
+    tls: Arc<ServerConfig>,
+}
+
+impl Program {
+    /// Opens the program; makes store and master key on the first start.
+    pub async fn open(
+        database: &Path,
+        master_key: &Path,
+        suffix: &str,
+        soft_delete: bool,
+        tls: Arc<ServerConfig>,
+        edge: &Edge,
+    ) -> Result<Self, Failure> {
+        let key = KeyFile::open(master_key, database, edge.random.as_ref());
+        let key = key.map_err(|error| Failure::new(Exit::Ours, error))?;
+        let store = Store::sqlite(database, &vault::SCHEMA).await;
+        let store = store.map_err(|error| Failure::new(Exit::Ours, error))?;
+        let settings = Settings {
+            suffix: suffix.parse().map_err(|error| Failure::new(Exit::Usage, error))?,
+            soft_delete,
+            limits: Limits::default(),
+        };
+        let master = Key::<Master>::from_file(key.key);
+        let vault = Vault::open(settings, store, master, edge.clock.clone(), edge.random.clone()).await;
+        let vault = vault.map_err(|error| Failure::new(Exit::Ours, error))?;
+        Ok(Self { vault, suffix: suffix.to_owned(), tls })
+    }
+
+    /// Listens on an address with every host of the program behind it.
+    pub fn listen(&self, setting: &'static str, address: SocketAddr) -> Result<Listener, Failure> {
+        let listener =
+            Listener::start(setting, address, Transport::Tls(self.tls.clone()), self.vault.router());
+        listener.map_err(|error| Failure::new(Exit::Outage, error))
+    }
+}

@@ -1,0 +1,189 @@
+//! The provider's own house: its applications, its directory, its vaults and root keys, made on the first start.
+//!
+//! Owns what has to be there before the first tenant. Every step looks first and does only what is missing, so a
+//! start that was killed goes on. Vaults, rights and keys are made over the wire, as everybody has to.
+
+use std::path::Path;
+use std::time::Duration;
+
+use model::id::DirectoryId;
+use model::policy::PolicyKind;
+use reqwest::Method;
+use serde_json::json;
+use vault::{AdminFault, Administration, ApplicationId, NewApplication, NewSubscription, SubscriptionId};
+use zeroize::Zeroizing;
+
+use super::Program;
+use crate::exit::{Exit, Failure};
+use crate::key_file;
+use crate::layout::Layout;
+use crate::wire::Person;
+
+/// The provider's directory, in both vault programs.
+pub const PROVIDER_DIRECTORY: &str = "f4ee401d-0000-4000-8000-000000000001";
+/// The subscription that the provider's vaults lie in.
+const PROVIDER_SUBSCRIPTION: &str = "f4ee401d-0000-4000-8000-000000000002";
+/// The applications that customers consent to: kind of policy, name of the credential, client id.
+pub const APPLICATIONS: [(PolicyKind, &str, &str); 3] = [
+    (PolicyKind::Mailbox, "exchange", "00000002-0000-0ff1-ce00-000000000000"),
+    (PolicyKind::SharePoint, "sharepoint", "00000003-0000-0ff1-ce00-000000000000"),
+    (PolicyKind::MultiWorkload, "data-at-rest", "c066d759-24ae-40e7-a56f-027002b5d3e4"),
+];
+/// The service's application in the availability vault: credential and client id.
+pub(super) const SERVICE: (&str, &str) = ("availability-vault", "f4ee401d-0000-4000-8000-000000000003");
+/// Who sets the provider's vaults up: credential and client id.
+const OPERATOR: (&str, &str) = ("availability-vault-operator", "f4ee401d-0000-4000-8000-000000000004");
+/// How long the lab's own credentials are good for.
+const SECRET_LIFE: Duration = Duration::from_secs(730 * 24 * 3600);
+
+const CRYPTO_OFFICER: &str = "14b46e9e-c2b7-41b4-b07b-48a6ebf60603";
+const ENCRYPTION_USER: &str = "e147488a-f6f5-4113-8e2d-b22465e65bf6";
+
+/// The provider's directory.
+pub(super) fn directory() -> DirectoryId {
+    PROVIDER_DIRECTORY.parse().expect("a UUID")
+}
+
+/// Makes the applications that customers consent to, in the program of the customers' vaults.
+pub async fn prepare_applications(program: &Program, layout: &Layout) -> Result<(), Failure> {
+    let admin = program.vault.administration();
+    make_directory(&admin).await?;
+    for (_, name, client_id) in APPLICATIONS {
+        let path = layout.credential(name);
+        application(&admin, name, client_id, &path).await?;
+    }
+    Ok(())
+}
+
+/// Makes the provider's vaults, rights and root keys, in the availability vault's program.
+pub async fn prepare_provider(
+    program: &Program,
+    layout: &Layout,
+    http: &reqwest::Client,
+) -> Result<(), Failure> {
+    let admin = program.vault.administration();
+    make_directory(&admin).await?;
+    let operator_file = layout.credential(OPERATOR.0);
+    application(&admin, OPERATOR.0, OPERATOR.1, &operator_file).await?;
+    application(&admin, SERVICE.0, SERVICE.1, &layout.credential(SERVICE.0)).await?;
+    let operator = consented(&admin, OPERATOR.1).await?;
+    let service = consented(&admin, SERVICE.1).await?;
+    let id: SubscriptionId = PROVIDER_SUBSCRIPTION.parse().expect("a UUID");
+    let subscription = NewSubscription { id: Some(id), display_name: "Provider", owner: operator };
+    there(admin.create_subscription(directory(), subscription).await.map(|_| ()))?;
+
+    let secret = read_secret(&operator_file)?;
+    let person = Person::application(http, &program.suffix, PROVIDER_DIRECTORY, OPERATOR.1, secret);
+    let root = format!("/subscriptions/{PROVIDER_SUBSCRIPTION}");
+    wired(person.manage(Method::POST, &format!("{root}/providers/Microsoft.KeyVault/register"), None).await)?;
+    let group = format!("{root}/resourceGroups/freehold");
+    wired(person.manage(Method::PUT, &group, Some(json!({ "location": "westeurope" }))).await)?;
+    assign(&person, &root, CRYPTO_OFFICER, &operator.to_string(), 1).await?;
+    assign(&person, &root, ENCRYPTION_USER, &service.to_string(), 2).await?;
+    for name in ["provider-a", "provider-b", "availability"] {
+        let path = format!("{group}/providers/Microsoft.KeyVault/vaults/{name}");
+        let missing = match person.manage(Method::GET, &path, None).await {
+            Ok(_) => false,
+            Err(error) if error.is_missing() => true,
+            Err(error) => return Err(Failure::new(Exit::Ours, error)),
+        };
+        if missing {
+            let body = json!({
+                "location": "westeurope",
+                "properties": {
+                    "tenantId": PROVIDER_DIRECTORY,
+                    "sku": { "name": "premium", "family": "A" },
+                    "enableRbacAuthorization": true,
+                },
+            });
+            wired(person.manage(Method::PUT, &path, Some(body)).await)?;
+        }
+    }
+    // In the vault of the availability keys the service makes and disables keys; of the roots it is a user.
+    let availability = format!("{group}/providers/Microsoft.KeyVault/vaults/availability");
+    assign(&person, &availability, CRYPTO_OFFICER, &service.to_string(), 3).await?;
+    for vault in ["provider-a", "provider-b"] {
+        match person.vault(Method::GET, vault, "/keys/root", None).await {
+            Ok(_) => {}
+            Err(error) if error.is_missing() => {
+                let body = json!({ "kty": "RSA", "key_size": 3072, "key_ops": ["wrapKey", "unwrapKey"] });
+                wired(person.vault(Method::POST, vault, "/keys/root/create", Some(body)).await)?;
+            }
+            Err(error) => return Err(Failure::new(Exit::Ours, error)),
+        }
+    }
+    Ok(())
+}
+
+async fn make_directory(admin: &Administration) -> Result<(), Failure> {
+    there(admin.create_directory(Some(directory()), "Provider").await.map(|_| ()))
+}
+
+/// An application whose secret lies in the file; both are made if they are missing.
+async fn application(
+    admin: &Administration,
+    name: &str,
+    client_id: &str,
+    file: &Path,
+) -> Result<(), Failure> {
+    if file.exists() {
+        return Ok(());
+    }
+    let id: ApplicationId = client_id.parse().expect("a UUID");
+    let new = NewApplication { client_id: Some(id), display_name: name, secret_life: SECRET_LIFE };
+    let secret = match admin.create_application(directory(), new).await {
+        Ok((_, secret)) => secret,
+        // It was made by a start that was killed before the secret was written.
+        Err(AdminFault::Exists(_)) => {
+            admin.add_secret(id, SECRET_LIFE).await.map_err(|error| Failure::new(Exit::Ours, error))?
+        }
+        Err(error) => return Err(Failure::new(Exit::Ours, error)),
+    };
+    key_file::create(file, secret.as_bytes())
+        .map_err(|error| Failure::new(Exit::Ours, format!("{}: {error}", file.display())))
+}
+
+async fn consented(admin: &Administration, client_id: &str) -> Result<vault::PrincipalId, Failure> {
+    let id: ApplicationId = client_id.parse().expect("a UUID");
+    let ours = |error: AdminFault| Failure::new(Exit::Ours, error);
+    match admin.service_principal(id, directory()).await.map_err(ours)? {
+        Some(principal) => Ok(principal),
+        None => admin.consent(id, directory()).await.map_err(ours),
+    }
+}
+
+/// Gives a role at a scope; asking again for the same assignment changes nothing.
+async fn assign(
+    person: &Person,
+    scope: &str,
+    role: &str,
+    principal: &str,
+    number: u8,
+) -> Result<(), Failure> {
+    let id = format!("f4ee401d-0000-4000-8000-0000000001{number:02}");
+    let path = format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{id}");
+    if person.manage(Method::GET, &path, None).await.is_ok() {
+        return Ok(());
+    }
+    let role = format!("/providers/Microsoft.Authorization/roleDefinitions/{role}");
+    let body = json!({ "properties": { "roleDefinitionId": role, "principalId": principal } });
+    wired(person.manage(Method::PUT, &path, Some(body)).await)
+}
+
+fn read_secret(file: &Path) -> Result<Zeroizing<String>, Failure> {
+    let text = std::fs::read_to_string(file);
+    let text = text.map_err(|error| Failure::new(Exit::Ours, format!("{}: {error}", file.display())))?;
+    Ok(Zeroizing::new(text))
+}
+
+/// What is there already is as good as made.
+fn there(outcome: Result<(), AdminFault>) -> Result<(), Failure> {
+    match outcome {
+        Ok(()) | Err(AdminFault::Exists(_)) => Ok(()),
+        Err(error) => Err(Failure::new(Exit::Ours, error)),
+    }
+}
+
+fn wired<T>(outcome: Result<T, crate::wire::Unanswered>) -> Result<(), Failure> {
+    outcome.map(|_| ()).map_err(|error| Failure::new(Exit::Ours, error))
+}

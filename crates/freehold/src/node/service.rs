@@ -1,0 +1,59 @@
+//! The service: custody and the workloads over the service's own stores.
+
+use std::sync::{Arc, LazyLock};
+
+use crypto::{Key, Volume};
+use custody::{Custody, CustodySettings, Parts, Reach};
+use store::{Blobs, Replica, Schema, Store, Table};
+use workloads::Engine;
+
+use super::Edge;
+use crate::exit::{Exit, Failure};
+use crate::key_file::KeyFile;
+use crate::layout::Layout;
+
+/// The service's database: custody's tables and the workloads' in one, so that both can share a transaction.
+pub static SERVICE_SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
+    let tables: Vec<Table> = custody::TABLES.iter().chain(workloads::TABLES).copied().collect();
+    Schema { owner: "service", version: 1, tables: tables.leak(), migrations: &[] }
+});
+
+/// Custody and the workloads of one node.
+#[derive(Debug, Clone)]
+pub struct Service {
+    /// Policies, keys, audit.
+    pub custody: Custody,
+    /// Mailboxes and sites.
+    pub engine: Engine,
+    /// The service's database.
+    pub store: Store,
+    /// The wrap sets' database.
+    pub wraps: Store,
+}
+
+impl Service {
+    /// Opens the service's stores and composes custody and the workloads over them.
+    pub async fn open(layout: &Layout, reach: Arc<dyn Reach>, edge: &Edge) -> Result<Self, Failure> {
+        let database = layout.service_database();
+        let volume = KeyFile::open(&layout.volume_key(), &database, edge.random.as_ref());
+        let volume = volume.map_err(|error| Failure::new(Exit::Ours, error))?;
+        let ours = |error: store::StoreError| Failure::new(Exit::Ours, error);
+        let store = Store::sqlite(&database, &SERVICE_SCHEMA).await.map_err(ours)?;
+        let wraps = Store::sqlite(&layout.wraps_database(), &custody::WRAPS_SCHEMA).await.map_err(ours)?;
+        let blobs = Blobs::folder(&layout.blobs()).await.map_err(ours)?;
+        let parts = Parts {
+            store: store.clone(),
+            wraps: wraps.clone(),
+            replica: Replica::open(layout.wraps_replica()).await.map_err(ours)?,
+            reach,
+            volume: Key::<Volume>::from_file(volume.key),
+            settings: CustodySettings::default(),
+            clock: edge.clock.clone(),
+            random: edge.random.clone(),
+        };
+        let custody = Custody::open(parts).await.map_err(Failure::from)?;
+        let keys = Arc::new(custody.clone());
+        let engine = Engine::open(store.clone(), blobs, keys, edge.clock.clone(), edge.random.clone());
+        Ok(Self { custody, engine, store, wraps })
+    }
+}

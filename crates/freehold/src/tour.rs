@@ -1,0 +1,86 @@
+//! The tour: the article as a story on real mail and files, a real vault on the wire, and a revocation that bites.
+//!
+//! Owns the command. It kills listeners and takes rights away over the wire; it flips no flag inside custody.
+
+mod input;
+mod play;
+mod scenes;
+mod stage;
+mod story;
+mod words;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use tempfile::TempDir;
+
+use crate::clock::SystemClock;
+use crate::exit::{Exit, Failure};
+use crate::node::Edge;
+use crate::random::SystemRandom;
+use play::Play;
+use stage::Stage;
+use story::Story;
+
+/// What the tour is told.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Mail to import: files or folders; small samples of our own if empty.
+    pub mail: Vec<PathBuf>,
+    /// Files to import: files or folders; small samples of our own if empty.
+    pub files: Vec<PathBuf>,
+    /// Where everything is stored, and kept; a temporary folder if `None`.
+    pub data: Option<PathBuf>,
+    /// Keeps a temporary folder too.
+    pub keep: bool,
+    /// One JSON document instead of a story.
+    pub json: bool,
+}
+
+/// Plays the tour to its end; `Exit::Ok` only if every step held.
+pub fn run(options: &Options) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(Exit::Ours, error))?;
+    let mail = input::gather(&options.mail, "mail")?;
+    let files = input::gather(&options.files, "files")?;
+    let data = Folder::choose(options)?;
+    let began = Instant::now();
+    let mut story = Story::new(options.json);
+    let held = runtime.block_on(async {
+        let edge = Edge { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
+        let stage = Stage::set(data.path(), edge).await?;
+        let mut play = Play::new(stage, mail, files);
+        scenes::play(&mut play, &mut story).await;
+        play.stage.strike().await;
+        Ok::<_, Failure>(story.held())
+    })?;
+    runtime.shutdown_background();
+    story.end(began.elapsed(), matches!(data, Folder::Kept(_)).then(|| data.path()));
+    Ok(if held { Exit::Ok } else { Exit::Refused })
+}
+
+/// The data folder of one tour: one that is kept, or a temporary one that is gone at the end.
+#[derive(Debug)]
+enum Folder {
+    Kept(PathBuf),
+    Temporary(TempDir),
+}
+
+impl Folder {
+    fn choose(options: &Options) -> Result<Self, Failure> {
+        if let Some(path) = &options.data {
+            return Ok(Self::Kept(path.clone()));
+        }
+        let made = tempfile::Builder::new().prefix("freehold-tour-").tempdir();
+        let made = made.map_err(|error| Failure::new(Exit::Ours, error))?;
+        Ok(if options.keep { Self::Kept(made.keep()) } else { Self::Temporary(made) })
+    }
+
+    fn path(&self) -> &Path {
+        match self {
+            Self::Kept(path) => path,
+            Self::Temporary(folder) => folder.path(),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! A root key gets a new version, and the policy takes it up.
+
+use crypto::digest::sha256;
+use reqwest::Method;
+use serde_json::json;
+use store::{Scan, Store, Table};
+use walkdir::WalkDir;
+
+use super::customer::key_name;
+use crate::node::APPLICATIONS;
+use crate::tour::play::Play;
+use crate::tour::stage::Which;
+use crate::tour::story::{Broken, Evidence};
+
+/// Where the workloads keep what small objects hold.
+const OBJECTS: Table = Table("objects");
+/// Where custody keeps wraps.
+const WRAP_SETS: Table = Table("wrap_sets");
+
+pub(super) async fn roll(play: &mut Play) -> Result<Evidence, Broken> {
+    let places = play.places()?.clone();
+    let policy = play.policies()?.mailbox.id;
+    let contents = content(play).await?;
+    let wraps = payloads(&play.stage.service.wraps, WRAP_SETS).await?;
+    let (_, credential, _) = APPLICATIONS[0];
+    let body = json!({ "kty": "RSA", "key_size": 2048, "key_ops": ["wrapKey", "unwrapKey"] });
+    let path = format!("/keys/{}/create", key_name(credential));
+    let holder = &play.contoso()?.holders[0];
+    holder.vault(Method::POST, Which::A.name(), &path, Some(body)).await.map_err(Broken::because)?;
+    let admin = play.person("admin@contoso.com")?;
+    let refreshed = play.stage.service.custody.refresh(&admin, policy).await.map_err(Broken::because)?;
+    let after = content(play).await?;
+    if contents != after {
+        return Err(Broken::because("content changed with a root key"));
+    }
+    let now = payloads(&play.stage.service.wraps, WRAP_SETS).await?;
+    let changed: usize =
+        wraps.iter().zip(&now).map(|(a, b)| a.iter().zip(b).filter(|(a, b)| a != b).count()).sum();
+    if changed == 0 {
+        return Err(Broken::because("the refresh changed no wrap"));
+    }
+    play.outlive_leases().await;
+    let read = play.read_back(places.alice.id).await?;
+    Ok(vec![
+        format!(
+            "first key: {} → {}",
+            version(&refreshed.before[0].to_string()),
+            version(&refreshed.policy.keys[0].to_string())
+        ),
+        format!("second key: {}, as before", version(&refreshed.policy.keys[1].to_string())),
+        format!("{changed} bytes of wraps changed; 0 of {} bytes of sealed content did", after.bytes),
+        format!("{} messages read under the new version", read.equal),
+    ])
+}
+
+/// Every sealed byte of content, as a digest and a count.
+#[derive(Debug, PartialEq, Eq)]
+struct Content {
+    digest: [u8; 32],
+    bytes: u64,
+}
+
+async fn content(play: &Play) -> Result<Content, Broken> {
+    let mut bytes = 0;
+    let mut digests = Vec::new();
+    for payload in payloads(&play.stage.service.store, OBJECTS).await? {
+        bytes += payload.len() as u64;
+        digests.extend(sha256(&payload));
+    }
+    for entry in WalkDir::new(play.stage.layout.blobs()).sort_by_file_name() {
+        let entry = entry.map_err(Broken::because)?;
+        if entry.file_type().is_file() {
+            let blob = std::fs::read(entry.path()).map_err(Broken::because)?;
+            bytes += blob.len() as u64;
+            digests.extend(sha256(&blob));
+        }
+    }
+    Ok(Content { digest: sha256(&digests), bytes })
+}
+
+async fn payloads(store: &Store, table: Table) -> Result<Vec<Vec<u8>>, Broken> {
+    let mut found = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let scan = Scan { prefix: "", after: after.as_deref(), limit: custody::PAGE };
+        let page = store.scan(table, scan).await.map_err(Broken::because)?;
+        let Some(last) = page.last() else { return Ok(found) };
+        after = Some(last.key.clone());
+        found.extend(page.into_iter().filter_map(|row| row.payload.map(|payload| payload.to_vec())));
+    }
+}
+
+fn version(key: &str) -> &str {
+    key.rsplit('/').next().unwrap_or(key)
+}

@@ -1,0 +1,255 @@
+//! Somebody at a keyboard: a person or tool that reaches vaults over the wire and in no other way.
+//!
+//! Owns signing in and sending one request, and the lab's names for it. It knows nothing of custody: what a customer
+//! does in the tour, and what the provider does to set its own vault up, is done with a token and HTTPS.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::Method;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use serde_json::Value;
+use tokio::sync::Mutex;
+use zeroize::Zeroizing;
+
+use crate::certificates::provider;
+
+/// The api-version that every key request carries.
+const KEYS_VERSION: &str = "2025-07-01";
+/// The api-version of requests to the resource manager.
+const RESOURCES_VERSION: &str = "2026-02-01";
+/// How long one request may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The application that people sign in with: the Azure command line's.
+const COMMAND_LINE: &str = "04b07795-8ddb-461a-bbee-02f9e1bf7b46";
+
+/// Where the names of a lab are: a host, or a domain with everything under it.
+#[derive(Debug, Clone, Default)]
+pub struct Names(Vec<(String, SocketAddr)>);
+
+impl Names {
+    /// Each host or domain with the address of its listener; the longest that fits is taken.
+    pub fn new(entries: Vec<(String, SocketAddr)>) -> Self {
+        Self(entries)
+    }
+
+    /// The entries, for custody's own transport.
+    pub fn entries(&self) -> &[(String, SocketAddr)] {
+        &self.0
+    }
+
+    fn address(&self, host: &str) -> Option<SocketAddr> {
+        let under =
+            |name: &str| host == name || host.strip_suffix(name).is_some_and(|rest| rest.ends_with('.'));
+        let found = self.0.iter().filter(|(name, _)| under(name));
+        found.max_by_key(|(name, _)| name.len()).map(|(_, address)| *address)
+    }
+}
+
+impl Resolve for Names {
+    fn resolve(&self, name: Name) -> Resolving {
+        let address = self.address(name.as_str());
+        let unknown = format!("{} is no name of the lab", name.as_str());
+        Box::pin(async move {
+            let address = address.ok_or(unknown)?;
+            Ok(Box::new(std::iter::once(address)) as Addrs)
+        })
+    }
+}
+
+/// A client that trusts the lab's authority alone and takes no proxy from the environment.
+pub fn client(authority: &CertificateDer<'static>, names: Names) -> Result<reqwest::Client, Unanswered> {
+    let failed = |why: String| Unanswered::Unreachable { host: "the lab".into(), why };
+    let mut roots = RootCertStore::empty();
+    roots.add(authority.clone()).map_err(|error| failed(error.to_string()))?;
+    let tls = rustls::ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| failed(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .dns_resolver(Arc::new(names))
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .https_only(true)
+        .timeout(TIMEOUT)
+        .build()
+        .map_err(|error| failed(error.to_string()))
+}
+
+/// Somebody with a sign-in of a directory.
+#[derive(Debug)]
+pub struct Person {
+    http: reqwest::Client,
+    suffix: String,
+    directory: String,
+    name: String,
+    secret: Zeroizing<String>,
+    application: bool,
+    tokens: Mutex<HashMap<String, String>>,
+}
+
+/// A reply that was not what the person hoped for.
+#[derive(Debug, thiserror::Error)]
+pub enum Unanswered {
+    /// Nobody answered.
+    #[error("no answer from {host}: {why}")]
+    Unreachable {
+        /// Who was asked.
+        host: String,
+        /// What happened.
+        why: String,
+    },
+    /// An answer with an error status.
+    #[error("{status} {code}: {message}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// The error's code.
+        code: String,
+        /// What the vault says.
+        message: String,
+    },
+}
+
+impl Unanswered {
+    /// Whether the answer was that the thing does not exist.
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Refused { status: 404, .. })
+    }
+}
+
+impl Person {
+    /// A user of the directory, who signs in with a name and a password.
+    pub fn user(
+        http: &reqwest::Client,
+        suffix: &str,
+        directory: impl ToString,
+        name: &str,
+        secret: Zeroizing<String>,
+    ) -> Self {
+        Self::new(http, suffix, directory, name.to_owned(), secret, false)
+    }
+
+    /// An application, which signs in with its client id and a client secret.
+    pub fn application(
+        http: &reqwest::Client,
+        suffix: &str,
+        directory: impl ToString,
+        client_id: impl ToString,
+        secret: Zeroizing<String>,
+    ) -> Self {
+        Self::new(http, suffix, directory, client_id.to_string(), secret, true)
+    }
+
+    fn new(
+        http: &reqwest::Client,
+        suffix: &str,
+        directory: impl ToString,
+        name: String,
+        secret: Zeroizing<String>,
+        application: bool,
+    ) -> Self {
+        let (http, suffix, directory) = (http.clone(), suffix.to_owned(), directory.to_string());
+        Self { http, suffix, directory, name, secret, application, tokens: Mutex::default() }
+    }
+
+    /// A request to a key vault; `path` begins with `/keys`.
+    pub async fn vault(
+        &self,
+        method: Method,
+        vault: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> Result<Value, Unanswered> {
+        let resource = format!("https://{}", self.suffix);
+        let url = format!("https://{vault}.{}{path}?api-version={KEYS_VERSION}", self.suffix);
+        self.send(method, &url, &resource, body).await
+    }
+
+    /// A request to the resource manager; `path` begins with `/subscriptions`.
+    pub async fn manage(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value, Unanswered> {
+        let resource = format!("https://management.{}", self.suffix);
+        let url = format!("{resource}{path}?api-version={RESOURCES_VERSION}");
+        self.send(method, &url, &resource, body).await
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        url: &str,
+        resource: &str,
+        body: Option<Value>,
+    ) -> Result<Value, Unanswered> {
+        let token = self.token(resource).await?;
+        let mut request = self.http.request(method, url).bearer_auth(token);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        answer(request).await
+    }
+
+    async fn token(&self, resource: &str) -> Result<String, Unanswered> {
+        let mut tokens = self.tokens.lock().await;
+        if let Some(token) = tokens.get(resource) {
+            return Ok(token.clone());
+        }
+        let scope = format!("{resource}/.default");
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.append_pair("scope", &scope);
+        if self.application {
+            form.append_pair("grant_type", "client_credentials");
+            form.append_pair("client_id", &self.name).append_pair("client_secret", &self.secret);
+        } else {
+            form.append_pair("grant_type", "password").append_pair("client_id", COMMAND_LINE);
+            form.append_pair("username", &self.name).append_pair("password", &self.secret);
+        }
+        let url = format!("https://login.{}/{}/oauth2/v2.0/token", self.suffix, self.directory);
+        let request = self.http.post(url).header("content-type", "application/x-www-form-urlencoded");
+        let reply = answer(request.body(form.finish())).await?;
+        let token = reply["access_token"].as_str().unwrap_or_default().to_owned();
+        tokens.insert(resource.to_owned(), token.clone());
+        Ok(token)
+    }
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> Result<Value, Unanswered> {
+    let reply = request.send().await.map_err(|error| Unanswered::Unreachable {
+        host: error.url().and_then(|url| url.host_str()).unwrap_or("the vault").to_owned(),
+        why: if error.is_connect() { "the connection was refused".into() } else { error.to_string() },
+    })?;
+    let status = reply.status();
+    let body: Value = reply.json().await.unwrap_or(Value::Null);
+    if status.is_success() {
+        return Ok(body);
+    }
+    let error = &body["error"];
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    Err(Unanswered::Refused {
+        status: status.as_u16(),
+        code: if error.is_string() { text(error) } else { text(&error["code"]) },
+        message: text(if error.is_string() { &body["error_description"] } else { &error["message"] }),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_name_that_fits_is_taken() {
+        let names = Names::new(vec![
+            ("vault.localhost".into(), ([127, 0, 0, 1], 1).into()),
+            ("contoso-a.vault.localhost".into(), ([127, 0, 0, 1], 2).into()),
+        ]);
+        let port = |host: &str| names.address(host).map(|address| address.port());
+        assert_eq!(port("login.vault.localhost"), Some(1));
+        assert_eq!(port("contoso-a.vault.localhost"), Some(2));
+        assert_eq!(port("evilvault.localhost"), None);
+    }
+}

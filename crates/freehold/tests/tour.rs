@@ -1,0 +1,98 @@
+//! The tour as a newcomer runs it: every step holds, and what it leaves behind is what it claims.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use walkdir::WalkDir;
+
+fn tour(arguments: &[&str]) -> Output {
+    let binary = env!("CARGO_BIN_EXE_freehold");
+    Command::new(binary).arg("tour").args(arguments).output().expect("the binary runs")
+}
+
+fn steps(output: &Output) -> Vec<Value> {
+    let document: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
+    document["steps"].as_array().expect("steps").clone()
+}
+
+fn failed(steps: &[Value]) -> Vec<&Value> {
+    steps.iter().filter(|step| step["ok"] != true).collect()
+}
+
+/// Every byte of every file under the folder.
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let entries = WalkDir::new(folder).into_iter().map(|entry| entry.expect("an entry"));
+    let files = entries.filter(|entry| entry.file_type().is_file());
+    files.map(|entry| (entry.path().display().to_string(), fs::read(entry.path()).expect("bytes"))).collect()
+}
+
+#[test]
+fn every_step_holds_on_the_samples() {
+    let output = tour(&["--json"]);
+    let steps = steps(&output);
+    assert_eq!(failed(&steps), Vec::<&Value>::new());
+    assert!(output.status.success());
+    assert!(steps.len() >= 15, "{} steps", steps.len());
+    let lines: BTreeSet<u64> = steps
+        .iter()
+        .flat_map(|step| step["article"].as_array().expect("lines"))
+        .filter_map(Value::as_u64)
+        .collect();
+    assert!(lines.iter().all(|line| (1..=117).contains(line)));
+}
+
+#[test]
+fn own_mail_and_files_leave_no_word_and_no_name_in_the_data_folder() {
+    let input = TempDir::new().expect("a folder");
+    let (mail, documents) = (input.path().join("mail"), input.path().join("documents"));
+    fs::create_dir_all(mail.join("archive")).expect("a folder");
+    fs::create_dir_all(&documents).expect("a folder");
+    // Words that stand nowhere else: whoever finds one of them found the input.
+    let words: Vec<String> = (0..60)
+        .map(|n| format!("marmalade{}zeppelin", "qxvkjw".repeat(n % 5 + 1) + &n.to_string()))
+        .collect();
+    for (number, five) in words.chunks(5).enumerate() {
+        let text = format!(
+            "From: somebody@contoso.example\r\nSubject: {}\r\nDate: Tue, 24 Nov 2026 10:00:00 +0000\r\n\r\n{}\r\n",
+            five[0],
+            five[1..].join(" and ")
+        );
+        fs::write(mail.join("archive").join(format!("{number}.eml")), text).expect("written");
+    }
+    let names = ["unpublished-merger-plan.txt", "salaries-of-everybody.csv"];
+    for name in names {
+        fs::write(documents.join(name), words.join("\n").repeat(400)).expect("written");
+    }
+    let data = input.path().join("data");
+    let text = |path: &Path| path.display().to_string();
+    let output =
+        tour(&["--mail", &text(&mail), "--files", &text(&documents), "--data", &text(&data), "--json"]);
+    assert_eq!(failed(&steps(&output)), Vec::<&Value>::new());
+
+    let given: Vec<u8> =
+        files(&mail).into_iter().chain(files(&documents)).flat_map(|(_, bytes)| bytes).collect();
+    let stored = files(&data);
+    let total: usize = stored.iter().map(|(_, bytes)| bytes.len()).sum();
+    assert!(total >= given.len(), "{total} bytes stored of {}", given.len());
+    let holds = |bytes: &[u8], word: &str| bytes.windows(word.len()).any(|window| window == word.as_bytes());
+    for word in words.iter().map(String::as_str).chain(names) {
+        assert!(names.contains(&word) || holds(&given, word), "{word} is not in the input");
+        for (file, bytes) in &stored {
+            assert!(!holds(bytes, word), "{word} lies in {file}");
+        }
+    }
+}
+
+#[test]
+fn a_path_that_is_not_there_is_said_before_anything_is_made() {
+    let folder = TempDir::new().expect("a folder");
+    let (absent, data) = (folder.path().join("absent"), folder.path().join("data"));
+    let output = tour(&["--mail", &absent.display().to_string(), "--data", &data.display().to_string()]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("absent"));
+    assert!(!data.exists());
+}
