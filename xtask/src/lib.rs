@@ -14,8 +14,11 @@ pub mod tools;
 use std::path::PathBuf;
 
 /// The root of the workspace.
+///
+/// As the cargo that runs us says; what was compiled in may be another checkout that shares its target folder.
 pub fn root() -> PathBuf {
-    let mut root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let compiled = || env!("CARGO_MANIFEST_DIR").into();
+    let mut root = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(compiled));
     root.pop();
     root
 }

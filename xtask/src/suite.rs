@@ -7,6 +7,9 @@ use crate::report::{Outcome, Report};
 use crate::step;
 use crate::tools;
 
+/// The step that may hold no test at all.
+const DOCUMENTATION: &str = "documentation tests";
+
 /// Runs the whole suite into the report.
 ///
 /// A failed step does not stop the ones after it: one run shows all that is wrong.
@@ -21,9 +24,35 @@ pub fn run(report: &mut Report) {
         tests.args(step::SHAPE).args(["--locked", "--no-fail-fast"]).env_remove(corpus::TESTS_VARIABLE);
         tests
     });
-    tests(report, "documentation tests", step::cargo(&["test", "--workspace", "--doc", "--locked"]));
+    tests(report, DOCUMENTATION, step::cargo(&["test", "--workspace", "--doc", "--locked"]));
     report.record("licences, bans, sources", tools::deny);
+    corpus(report);
 }
+
+/// Imports every message of the corpus and reads it back; the test program is the binary's, the messages are ours
+/// to bring.
+fn corpus(report: &mut Report) {
+    let mut messages = None;
+    report.record("mail corpus", || match corpus::install() {
+        Ok(folder) => {
+            messages = Some(folder);
+            Outcome::Passed
+        }
+        Err(outcome) => outcome,
+    });
+    let Some(messages) = messages else { return };
+    if !crate::root().join(CORPUS_TEST).exists() {
+        report.record("every message", || Outcome::Skipped(format!("{CORPUS_TEST} is not there yet")));
+        return;
+    }
+    let mut command =
+        step::cargo(&["test", "--workspace", "--test", "corpus", "--locked", "--", "--nocapture"]);
+    command.env(corpus::TESTS_VARIABLE, messages);
+    tests(report, "every message", command);
+}
+
+/// The test that takes the corpus through the house; without the variable it says that it was skipped.
+const CORPUS_TEST: &str = "crates/freehold/tests/corpus.rs";
 
 fn tests(report: &mut Report, name: &str, mut command: Command) {
     let (mut passed, mut failed) = (0, 0);
@@ -31,7 +60,7 @@ fn tests(report: &mut Report, name: &str, mut command: Command) {
         let (outcome, p, f) = step::run_tests(&mut command, &mut std::io::stdout());
         (passed, failed) = (p, f);
         match outcome {
-            Outcome::Passed if p == 0 && name == "tests" => Outcome::Failed("no test ran".into()),
+            Outcome::Passed if p == 0 && name != DOCUMENTATION => Outcome::Failed("no test ran".into()),
             outcome => outcome,
         }
     });

@@ -1,6 +1,6 @@
 //! The house rules, run over the repository.
 
-use xtask::tidy::{File, edges, effects, files, find, limits, spec};
+use xtask::tidy::{File, edges, effects, files, find, limits, links, spec};
 
 fn repository() -> Vec<File> {
     xtask::tidy::files().expect("the repository can be listed")
@@ -51,4 +51,9 @@ fn every_limit_in_the_table_exists() {
 #[test]
 fn every_page_of_spec_can_be_reached() {
     none(spec::unreachable(&repository()));
+}
+
+#[test]
+fn every_link_between_pages_leads_somewhere() {
+    none(links::broken(&repository()));
 }

@@ -7,6 +7,7 @@ pub mod edges;
 pub mod effects;
 pub mod files;
 pub mod limits;
+pub mod links;
 pub mod spec;
 
 use std::fs;
