@@ -362,6 +362,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_kill_waits_for_no_request() {
+        let begun = Arc::new(Notify::new());
+        let endless = {
+            let begun = begun.clone();
+            get(move || async move {
+                begun.notify_one();
+                std::future::pending::<&str>().await
+            })
+        };
+        let router = Router::new().route("/", endless);
+        let listener = Listener::start("service.listen", ANY, Transport::Plain, router).expect("listening");
+        let address = listener.address();
+        let request =
+            tokio::spawn(async move { reqwest_plain().get(format!("http://{address}/")).send().await });
+        begun.notified().await;
+        // Long enough for any machine; only a kill that waits reaches it.
+        tokio::time::timeout(Duration::from_secs(60), listener.kill()).await.expect("killed");
+        assert!(request.await.expect("a task").is_err());
+    }
+
+    #[tokio::test]
     async fn a_killed_connection_sees_its_end() {
         let listener = Listener::start("service.listen", ANY, Transport::Plain, router()).expect("listening");
         let mut stream = TcpStream::connect(listener.address()).await.expect("connected");
