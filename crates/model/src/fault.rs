@@ -1,14 +1,19 @@
 //! What an answer of a vault, or the lack of one, means: denied, unreachable, lying or ours.
 //!
-//! Owns [`Answer`], [`Fault`] and the one table that maps the first to the second; spec/unwrap-order.md
-//! shows the same table and a test compares the two. What follows from a fault is decided in `unwrap`.
+//! Owns [`Answer`] and [`Fault`]; the one table that maps the first to the second is in `fault_table`. What
+//! follows from a fault is decided in `unwrap`.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fault_table::{Source, TABLE};
+
 /// The longest code of another party that is kept; what is longer is cut.
 pub const MAX_CODE: usize = 64;
+
+/// How many AADSTS numbers of one answer are kept.
+pub const MAX_NUMBERS: usize = 8;
 
 /// What a call to a root key gave, as custody saw it.
 ///
@@ -71,7 +76,8 @@ impl Answer {
 
     /// The token service's error answer, its code cut and cleaned and its numbers bounded.
     pub fn token(status: u16, oauth: Option<&str>, aadsts: &[i64]) -> Self {
-        Self::Token { status, oauth: oauth.map(clean), aadsts: aadsts.iter().copied().take(8).collect() }
+        let aadsts = aadsts.iter().copied().take(MAX_NUMBERS).collect();
+        Self::Token { status, oauth: oauth.map(clean), aadsts }
     }
 
     /// What the answer means; `None` when the vault unwrapped.
@@ -105,7 +111,7 @@ impl Answer {
         }
     }
 
-    fn source(&self) -> Source {
+    pub(crate) fn source(&self) -> Source {
         match self {
             Self::Unwrapped | Self::Mismatch => Source::Content,
             Self::Vault { .. } => Source::Vault,
@@ -124,7 +130,7 @@ impl Answer {
     }
 
     /// The word of an answer without status, as it stands in the table.
-    fn word(&self) -> &str {
+    pub(crate) fn word(&self) -> &str {
         match self {
             Self::Unwrapped => "unwrapped",
             Self::Vault { code, .. } => code.as_deref().unwrap_or_default(),
@@ -205,211 +211,72 @@ impl fmt::Display for CredentialOwner {
     }
 }
 
-/// Where an answer comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Source {
-    /// The vault's own error body.
-    Vault,
-    /// The token service's error body.
-    Token,
-    /// The way there and back.
-    Connection,
-    /// What the vault unwrapped.
-    Content,
-    /// The service itself.
-    Own,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use CredentialOwner::{Customer, Operator};
+    use Fault::{Denied, Ours};
 
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Vault => "vault",
-            Self::Token => "token",
-            Self::Connection => "connection",
-            Self::Content => "content",
-            Self::Own => "own",
-        })
+    const OWNERS: [CredentialOwner; 2] = [Customer, Operator];
+
+    fn fault(answer: &Answer, owner: CredentialOwner) -> Fault {
+        answer.judge(owner).expect("no success").fault
     }
-}
 
-/// Which statuses a row matches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    /// Any, and none.
-    Any,
-    /// This one.
-    Is(u16),
-    /// 500 to 599.
-    Server,
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Any => f.write_str("*"),
-            Self::Is(status) => status.fmt(f),
-            Self::Server => f.write_str("5xx"),
-        }
-    }
-}
-
-/// One row of the fault table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Row {
-    /// Where the answer comes from.
-    pub source: Source,
-    /// The status.
-    pub status: Status,
-    /// The code, the OAuth error or the word of the answer; `*` is any.
-    pub code: &'static str,
-    /// The inner code or the AADSTS number; `*` is any, `-` means that none was given.
-    pub inner: &'static str,
-    /// Whose credential; `None` is anybody's.
-    pub owner: Option<CredentialOwner>,
-    /// What it means.
-    pub fault: Fault,
-    /// Why, in words with dashes.
-    pub reason: &'static str,
-}
-
-impl Row {
-    fn matches(&self, answer: &Answer, owner: CredentialOwner) -> bool {
-        self.source == answer.source()
-            && self.owner.is_none_or(|of_row| of_row == owner)
-            && (self.code == "*" || self.code.eq_ignore_ascii_case(answer.word()))
-            && match answer {
-                Answer::Vault { status, inner, .. } => {
-                    self.matches_status(*status) && self.matches_inner(inner.as_deref())
-                }
-                Answer::Token { status, aadsts, .. } => {
-                    self.matches_status(*status)
-                        && if aadsts.is_empty() {
-                            self.matches_inner(None)
-                        } else {
-                            aadsts.iter().any(|number| self.matches_inner(Some(&number.to_string())))
-                        }
-                }
-                _ => true,
+    #[test]
+    fn what_nobody_thought_of_is_ours() {
+        for answer in [
+            Answer::vault(200, None, None),
+            Answer::vault(302, None, None),
+            Answer::vault(400, Some("BadParameter"), None),
+            Answer::vault(404, None, None),
+            Answer::vault(404, Some("SecretNotFound"), None),
+            Answer::vault(409, Some("Conflict"), None),
+            Answer::vault(418, None, None),
+            Answer::vault(600, None, None),
+            Answer::token(400, Some("invalid_request"), &[900_144]),
+            Answer::token(400, Some("invalid_scope"), &[]),
+            Answer::token(404, None, &[]),
+            // a number that is in no row says more than the word beside it
+            Answer::token(400, Some("unauthorized_client"), &[123_456]),
+            Answer::token(401, Some("invalid_client"), &[123_456]),
+        ] {
+            for owner in OWNERS {
+                assert_eq!(answer.judge(owner), Some(UNKNOWN), "{answer:?}");
             }
-    }
-
-    fn matches_status(&self, status: u16) -> bool {
-        match self.status {
-            Status::Any => true,
-            Status::Is(of_row) => of_row == status,
-            Status::Server => (500..=599).contains(&status),
         }
+        assert_eq!(Answer::Unwrapped.judge(Operator), None);
     }
 
-    fn matches_inner(&self, inner: Option<&str>) -> bool {
-        match (self.inner, inner) {
-            ("*", _) | ("-", None) => true,
-            (of_row, Some(inner)) => of_row.eq_ignore_ascii_case(inner),
-            (_, None) => false,
+    #[test]
+    fn an_invalid_secret_is_the_act_of_whoever_owns_it() {
+        for number in [7_000_215, 7_000_222, 700_027, 700_213] {
+            let answer = Answer::token(401, Some("invalid_client"), &[number]);
+            assert_eq!(fault(&answer, Customer), Denied);
+            assert_eq!(fault(&answer, Operator), Ours);
         }
+        let removed = Answer::token(400, Some("unauthorized_client"), &[700_016]);
+        assert!(OWNERS.into_iter().all(|owner| fault(&removed, owner) == Denied), "removed by the customer");
+    }
+
+    #[test]
+    fn a_denial_among_several_numbers_counts_also_when_the_issuer_is_failing() {
+        let answer = Answer::token(503, Some("temporarily_unavailable"), &[90_033, 700_016]);
+        assert!(OWNERS.into_iter().all(|owner| fault(&answer, owner) == Denied));
+    }
+
+    #[test]
+    fn codes_of_others_are_cut_and_cleaned() {
+        let long = "A\u{1b}[31m \r\n".repeat(40);
+        let Answer::Vault { code, inner, .. } = Answer::vault(403, Some(&long), Some("Forbidden By\nRbac"))
+        else {
+            panic!("a vault's answer")
+        };
+        assert_eq!(code.map(|code| code.len()), Some(MAX_CODE));
+        assert_eq!(inner.as_deref(), Some("ForbiddenByRbac"));
+        let Answer::Token { aadsts, .. } = Answer::token(400, None, &[1; 1000]) else {
+            panic!("a token service's answer")
+        };
+        assert_eq!(aadsts.len(), MAX_NUMBERS);
     }
 }
-
-const fn row(
-    source: Source,
-    status: Status,
-    code: &'static str,
-    inner: &'static str,
-    fault: Fault,
-    reason: &'static str,
-) -> Row {
-    Row { source, status, code, inner, owner: None, fault, reason }
-}
-
-const fn vault(
-    status: u16,
-    code: &'static str,
-    inner: &'static str,
-    fault: Fault,
-    reason: &'static str,
-) -> Row {
-    row(Source::Vault, Status::Is(status), code, inner, fault, reason)
-}
-
-const fn token(oauth: &'static str, aadsts: &'static str, fault: Fault, reason: &'static str) -> Row {
-    row(Source::Token, Status::Any, oauth, aadsts, fault, reason)
-}
-
-const fn connection(word: &'static str, fault: Fault, reason: &'static str) -> Row {
-    row(Source::Connection, Status::Any, word, "*", fault, reason)
-}
-
-const fn of(owner: CredentialOwner, row: Row) -> Row {
-    Row { owner: Some(owner), ..row }
-}
-
-use CredentialOwner::{Customer, Operator};
-use Fault::{Denied, Lying, Ours, Unreachable};
-
-/// The fault table, first match counts; rows that say denied come before those that say less.
-pub const TABLE: &[Row] = &[
-    vault(401, "*", "*", Denied, "unauthorized"),
-    vault(403, "*", "ForbiddenByRbac", Denied, "role-missing"),
-    vault(403, "*", "ForbiddenByPolicy", Denied, "access-policy"),
-    vault(403, "*", "AccessDenied", Denied, "access-policy"),
-    vault(403, "*", "ForbiddenByFirewall", Denied, "firewall"),
-    vault(403, "*", "ForbiddenByConnection", Denied, "firewall"),
-    vault(403, "*", "KeyDisabled", Denied, "key-disabled"),
-    vault(403, "*", "KeyOperationForbidden", Denied, "operation-not-allowed"),
-    vault(403, "*", "KeyNotYetValid", Denied, "outside-validity"),
-    vault(403, "*", "KeyExpired", Denied, "outside-validity"),
-    vault(403, "*", "*", Denied, "forbidden"),
-    vault(404, "KeyNotFound", "*", Denied, "key-gone"),
-    vault(404, "VaultNotFound", "*", Denied, "vault-gone"),
-    vault(409, "*", "ObjectIsBeingDeleted", Denied, "key-deleted"),
-    vault(409, "*", "ObjectIsDeletedButRecoverable", Denied, "key-deleted"),
-    vault(408, "*", "*", Unreachable, "timeout"),
-    vault(429, "*", "*", Unreachable, "throttled"),
-    row(Source::Vault, Status::Server, "*", "*", Unreachable, "vault-failing"),
-    token("*", "700016", Denied, "application-not-in-directory"),
-    token("*", "7000112", Denied, "application-disabled"),
-    token("*", "65001", Denied, "consent-missing"),
-    token("*", "50105", Denied, "application-not-assigned"),
-    token("*", "501051", Denied, "application-not-assigned"),
-    token("*", "53003", Denied, "conditional-access"),
-    token("*", "500014", Denied, "vault-service-disabled"),
-    token("*", "90002", Denied, "directory-gone"),
-    of(Customer, token("*", "7000215", Denied, "credential-invalid")),
-    of(Customer, token("*", "7000222", Denied, "credential-expired")),
-    of(Customer, token("*", "700027", Denied, "credential-invalid")),
-    of(Customer, token("*", "70021", Denied, "credential-invalid")),
-    of(Customer, token("*", "700211", Denied, "credential-invalid")),
-    of(Customer, token("*", "700212", Denied, "credential-invalid")),
-    of(Customer, token("*", "700213", Denied, "credential-invalid")),
-    of(Operator, token("*", "7000215", Ours, "credential-invalid")),
-    of(Operator, token("*", "7000222", Ours, "credential-expired")),
-    of(Operator, token("*", "700027", Ours, "credential-invalid")),
-    of(Operator, token("*", "70021", Ours, "credential-invalid")),
-    of(Operator, token("*", "700211", Ours, "credential-invalid")),
-    of(Operator, token("*", "700212", Ours, "credential-invalid")),
-    of(Operator, token("*", "700213", Ours, "credential-invalid")),
-    token("*", "7000216", Ours, "credential-missing"),
-    token("*", "700024", Ours, "clock-skew"),
-    token("unauthorized_client", "-", Denied, "application-not-in-directory"),
-    of(Customer, token("invalid_client", "-", Denied, "credential-invalid")),
-    of(Operator, token("invalid_client", "-", Ours, "credential-invalid")),
-    token("*", "90006", Unreachable, "issuer-failing"),
-    token("*", "90024", Unreachable, "issuer-failing"),
-    token("*", "90033", Unreachable, "issuer-failing"),
-    token("temporarily_unavailable", "*", Unreachable, "issuer-failing"),
-    row(Source::Token, Status::Is(408), "*", "*", Unreachable, "timeout"),
-    row(Source::Token, Status::Is(429), "*", "*", Unreachable, "throttled"),
-    row(Source::Token, Status::Server, "*", "*", Unreachable, "issuer-failing"),
-    connection("dns", Unreachable, "dns"),
-    connection("refused", Unreachable, "no-connection"),
-    connection("timeout", Unreachable, "timeout"),
-    connection("operation-timed-out", Unreachable, "timeout"),
-    connection("tls", Lying, "certificate"),
-    connection("challenge", Lying, "foreign-challenge"),
-    connection("address", Ours, "address-not-allowed"),
-    connection("too-large", Ours, "answer-too-large"),
-    connection("malformed", Ours, "answer-unreadable"),
-    row(Source::Content, Status::Any, "mismatch", "*", Lying, "bytes-do-not-match"),
-    row(Source::Own, Status::Any, "damaged", "*", Ours, "stored-bytes-damaged"),
-    row(Source::Own, Status::Any, "internal", "*", Ours, "not-asked"),
-];

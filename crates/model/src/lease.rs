@@ -319,19 +319,15 @@ mod tests {
     fn a_hold_lives_on_silence_that_is_found_again_and_again() {
         let mut lease = lease(Origin::Root, 3600);
         let ground = HoldGround(());
-        let mut last = 130;
-        lease.found_silence(at(130), at(140), read(140), ground);
-        for second in (160..100 + 60 + 3600 - 30).step_by(30) {
-            assert_eq!(lease.check(at(second), read(second), READING), Ok(()), "{second}");
-            lease.found_silence(at(second), at(second + 5), read(second), ground);
-            last = second;
+        let mut second = 130;
+        while lease.check(at(second), read(second), READING).is_ok() {
+            if second % 20 == 0 {
+                lease.found_silence(at(second), at(second), read(second), ground);
+            }
+            assert_eq!(lease.is_held(at(second)), second >= 160);
+            second += 1;
         }
-        assert!(lease.is_held(at(last)));
-        assert_eq!(
-            lease.check(at(100 + 60 + 3600), read(last + 60), READING),
-            Err(Ended::Time),
-            "bound + hold"
-        );
+        assert_eq!(second, 100 + 60 + 3600, "bound + hold, however often silence is found");
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod caller;
 pub mod check;
 pub mod evidence;
 pub mod fault;
+pub mod fault_table;
 pub mod id;
 pub mod key_identifier;
 pub mod lease;

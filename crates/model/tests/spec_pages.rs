@@ -1,19 +1,22 @@
 //! The tables of spec/ say what the code does: each row is read from the page and compared.
 
+use freehold_model::caller::Initiator;
 use freehold_model::check::Check;
-use freehold_model::fault::TABLE;
+use freehold_model::fault_table::TABLE;
 use freehold_model::key_identifier::KeyIdentifier;
+use freehold_model::lease::Origin;
 use freehold_model::policy::{PolicyKind, State};
 use freehold_model::refusal::{Actor, Code};
 use freehold_model::root_key::{RecoveryLevels, RootKeyFacts, key_checks, pair_checks};
-use freehold_model::settings::{Bound, Hold, OutageBudget, Settings};
+use freehold_model::settings::{Bound, Hold, OutageBudget, Preset, Settings};
 use freehold_model::share_point::{GeoState, Progress};
 use freehold_model::slot::Slot;
 use freehold_model::time::Timestamp;
-use freehold_model::unwrap::Family;
+use freehold_model::unwrap::{Family, Purpose};
 
 const UNWRAP_ORDER: &str = include_str!("../../../spec/unwrap-order.md");
 const POLICIES: &str = include_str!("../../../spec/policies.md");
+const LEASES: &str = include_str!("../../../spec/leases.md");
 const ERRORS: &str = include_str!("../../../spec/errors.md");
 
 /// The cells of the rows of the table whose first header is `header`.
@@ -28,6 +31,12 @@ fn table<'a>(page: &'a str, header: &str) -> Vec<Vec<&'a str>> {
         .skip(2)
         .map_while(|row| row)
         .collect()
+}
+
+/// The whole numbers in a cell.
+fn digits(cell: &str) -> Vec<u64> {
+    let plain = cell.replace(',', "");
+    plain.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok()).collect()
 }
 
 #[test]
@@ -107,10 +116,6 @@ fn the_kinds_of_the_page_are_those_of_the_code() {
 
 #[test]
 fn the_settings_of_the_page_are_those_of_the_code() {
-    let digits = |cell: &str| -> Vec<u64> {
-        let plain = cell.replace(',', "");
-        plain.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok()).collect()
-    };
     let (mail, sites) = (Settings::default_of(Family::Exchange), Settings::default_of(Family::SharePoint));
     let rows = table(POLICIES, "setting");
     let row = |name: &str| rows.iter().find(|row| row[0] == name).expect("a row of that name");
@@ -143,4 +148,47 @@ fn the_states_of_the_page_are_those_of_the_code() {
         vec![state.number().to_string(), state.word().to_owned(), percent.to_owned()]
     });
     assert_eq!(table(POLICIES, "number"), of_code);
+}
+
+#[test]
+fn the_two_numbers_of_the_page_on_leases_are_those_of_the_page_on_policies() {
+    let settings = table(POLICIES, "setting");
+    let numbers = table(LEASES, "number");
+    assert_eq!(numbers.len(), 2);
+    for row in numbers {
+        let same = settings.iter().find(|other| other[0] == row[0]).expect("a setting of that name");
+        assert_eq!(row[1..3], same[1..3]);
+    }
+}
+
+#[test]
+fn the_origins_of_the_page_serve_whom_the_code_lets_them_serve() {
+    let origins =
+        [Origin::Root, Origin::AvailabilityByOutage, Origin::AvailabilityBySystem, Origin::Recovery];
+    let uses = [
+        (Initiator::User, Purpose::Content),
+        (Initiator::System, Purpose::Content),
+        (Initiator::System, Purpose::PolicyChange),
+        (Initiator::Recovery, Purpose::Content),
+    ];
+    let rows = table(LEASES, "origin");
+    assert_eq!(rows.len(), origins.len());
+    for (row, origin) in rows.iter().zip(origins) {
+        for (cell, (initiator, purpose)) in row[1..].iter().zip(uses) {
+            for preset in [Preset::Never, Preset::OutageOnly, Preset::OutageAndSystem] {
+                let may = match *cell {
+                    "yes" => true,
+                    "no" => false,
+                    "yes, unless the preset is `never`" => preset != Preset::Never,
+                    "only with the preset `outage-and-system`" => preset == Preset::OutageAndSystem,
+                    other => panic!("{other:?} is no answer"),
+                };
+                assert_eq!(
+                    origin.may_serve(initiator, purpose, preset),
+                    may,
+                    "{origin:?} {initiator} {preset}"
+                );
+            }
+        }
+    }
 }

@@ -310,6 +310,27 @@ fn a_machine_that_was_suspended_between_its_questions_has_no_outage() {
 }
 
 #[test]
+fn a_question_that_the_clock_puts_into_the_future_says_nothing_about_now() {
+    for (minutes, helps) in [(4, true), (6, false)] {
+        let mut service = Service::healthy();
+        service.wait(1);
+        let (mut unwrap, _) = Unwrap::begin(service.question.clone(), true, &service.memories, service.now);
+        let replies = Slot::BOTH.map(|slot| service.reply(slot, Answer::Timeout));
+        service.now = service.now - Duration::from_mins(minutes);
+        let mut last = None;
+        for reply in replies {
+            last = Some(unwrap.answered(reply, &service.memories, service.now).step);
+        }
+        let last = last.expect("two answers");
+        if helps {
+            assert_eq!(last, HELP);
+        } else {
+            assert_eq!(outcome(last), Outcome::Outage(NoHelp::NoEvidence(Gap::NotNow)));
+        }
+    }
+}
+
+#[test]
 fn a_lying_vault_or_a_fault_of_ours_keeps_the_availability_key_shut_and_harms_nobody_later() {
     for bad in
         [Answer::Mismatch, Answer::Tls, Answer::Challenge, Answer::Malformed, Answer::vault(418, None, None)]
