@@ -7,6 +7,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::commands::import::Import;
+use crate::commands::object::{Delete, List, Overwrite, ReadObject};
+use crate::commands::tenant::TenantAction;
 use crate::exit::EXIT_HELP;
 
 /// An open, self-hosted Customer Key: data of many tenants under root keys that each tenant keeps in vaults of
@@ -77,6 +80,41 @@ Examples:
         #[arg(long)]
         json: bool,
     },
+    /// Take customers in, and list them.
+    Tenant {
+        /// What to do with them.
+        #[command(subcommand)]
+        action: TenantAction,
+    },
+    /// Bring mail into a mailbox or files into a site.
+    ///
+    /// Every message and file is durable when it is counted. After an interruption the same command goes on: what is
+    /// there already is not stored twice. A message that cannot be read as one is kept as it is, and marked.
+    #[command(after_help = "\
+Examples:
+  freehold import --data my-data --tenant ID --mailbox alice@contoso.com --create ~/mail
+  freehold import --data my-data --tenant ID --site sites/operations --create report.pdf drawings/")]
+    Import(Import),
+    /// List the objects of a mailbox or a site.
+    #[command(
+        after_help = "Example:\n  freehold list --data my-data --tenant ID --mailbox alice@contoso.com"
+    )]
+    List(List),
+    /// Read an object, a range of it, or all objects of a mailbox or a site.
+    #[command(after_help = "\
+Examples:
+  freehold read --data my-data --tenant ID --mailbox alice@contoso.com --name inbox/7.eml
+  freehold read --data my-data --tenant ID --site sites/operations --id ID --range 0-1023 --out head.bin
+  freehold read --data my-data --tenant ID --site sites/operations --all --out copy/")]
+    Read(ReadObject),
+    /// Replace an object's content; the old content is gone.
+    #[command(
+        after_help = "Example:\n  freehold overwrite --data my-data --tenant ID --site S --id ID new.pdf"
+    )]
+    Overwrite(Overwrite),
+    /// Delete an object with all its bytes.
+    #[command(after_help = "Example:\n  freehold delete --data my-data --tenant ID --site S --id ID")]
+    Delete(Delete),
     /// Look at the configuration.
     Config {
         /// What to do with it.

@@ -7,6 +7,7 @@ pub mod authority;
 pub mod certificates;
 pub mod cli;
 pub mod clock;
+pub mod commands;
 pub mod config;
 pub mod doctor;
 pub mod exit;

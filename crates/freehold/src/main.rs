@@ -7,12 +7,13 @@ use clap::Parser;
 
 use freehold::cli::{Cli, Command};
 use freehold::clock::SystemClock;
+use freehold::commands::object;
 use freehold::config::{Config, Origin};
 use freehold::exit::{Answer, Failure};
 use freehold::logs::LogLevel;
 use freehold::settings::Kind;
 use freehold::tour::Options;
-use freehold::{config, doctor, logs, tour};
+use freehold::{commands, config, doctor, logs, tour};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -40,7 +41,8 @@ fn run(cli: &Cli) -> Result<Answer, Failure> {
     let config = Config::load(&cli.flags, std::env::vars_os())?;
     let level = match (&cli.command, config.log_level.origin()) {
         // A story is not told between log lines, unless somebody asked for them.
-        (Command::Tour { .. }, Origin::Default) => LogLevel::parse("error").unwrap_or(*config.log_level),
+        (Command::Config { .. } | Command::Doctor { .. }, _) => *config.log_level,
+        (_, Origin::Default) => LogLevel::parse("error").unwrap_or(*config.log_level),
         _ => *config.log_level,
     };
     logs::start(*config.log_format, level);
@@ -52,6 +54,12 @@ fn run(cli: &Cli) -> Result<Answer, Failure> {
                 Options { mail: mail.clone(), files: files.clone(), data, keep: *keep, json: *json };
             Ok(Answer { text: String::new(), exit: tour::run(&options)? })
         }
+        Command::Tenant { action } => commands::tenant::answer(&config, action),
+        Command::Import(import) => commands::import::answer(&config, import),
+        Command::List(list) => object::list(&config, list),
+        Command::Read(read) => object::read(&config, read),
+        Command::Overwrite(overwrite) => object::overwrite(&config, overwrite),
+        Command::Delete(delete) => object::delete(&config, delete),
         Command::Doctor { json } => Ok(doctor::answer(&config, &SystemClock, *json)),
     }
 }

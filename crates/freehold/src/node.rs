@@ -3,6 +3,7 @@
 //! Owns the composition: vault programs with their stores and master keys, the provider's set-up, custody and the
 //! workloads. Each party has its own store and identity, and they meet on the wire alone, here too.
 
+mod lab;
 mod program;
 mod provider;
 mod service;
@@ -15,11 +16,11 @@ use custody::roots::{Application, ClientSecret, Cloud, Connection, LabMap, Looku
 use custody::{AzureReach, Provider};
 use model::fault::CredentialOwner;
 use model::key_identifier::KeyIdentifier;
-use model::policy::PolicyKind;
 use model::suffix::Suffix;
 use model::time::Clock;
 use rustls::pki_types::CertificateDer;
 
+pub use self::lab::Lab;
 pub use self::program::Program;
 pub use self::provider::{APPLICATIONS, PROVIDER_DIRECTORY, prepare_applications, prepare_provider};
 pub use self::service::{SERVICE_SCHEMA, Service};
@@ -87,11 +88,6 @@ fn application_of<'a>(
 fn provider_key(vault: &str, name: &str) -> KeyIdentifier {
     let suffix = AVAILABILITY_SUFFIX.parse().expect("the lab's suffixes are suffixes");
     KeyIdentifier::from_parts(vault, &suffix, name, None).expect("the provider's vaults have plain names")
-}
-
-/// Which kinds of policy a tenant can have, each with a principal of its own.
-pub fn kinds() -> impl Iterator<Item = PolicyKind> {
-    APPLICATIONS.iter().map(|(kind, ..)| *kind)
 }
 
 /// Clock and randomness, which enter here and are handed down.

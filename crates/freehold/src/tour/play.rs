@@ -139,7 +139,7 @@ impl Play {
     /// Reads one object as its owner does.
     pub(super) async fn read(&self, imported: &Imported) -> Result<Vec<u8>, Refusal> {
         let caller = self.person("alice@contoso.com").map_err(|broken| bug(&broken))?;
-        let engine = &self.stage.service.engine;
+        let engine = &self.stage.service().engine;
         let download = engine.read(&caller, imported.container, imported.object, None).await?;
         Ok(download.bytes().await?.to_vec())
     }
@@ -195,7 +195,7 @@ impl Play {
         let mut after = 0;
         let mut found = Vec::new();
         loop {
-            let page = self.stage.service.custody.audit(&caller, after, custody::PAGE).await;
+            let page = self.stage.service().custody.audit(&caller, after, custody::PAGE).await;
             let page = page.map_err(Broken::because)?;
             let Some(last) = page.last() else { return Ok(found) };
             after = last.seq;
@@ -208,7 +208,7 @@ impl Play {
     /// Which policy a container is assigned to and which one holds its key now, in words.
     pub(super) async fn standing(&self, holder: &Holder) -> Result<String, Broken> {
         let caller = self.person("admin@contoso.com")?;
-        let custody = &self.stage.service.custody;
+        let custody = &self.stage.service().custody;
         let standing = custody.standing(&caller, holder.id).await.map_err(Broken::because)?;
         let covering = custody.policy(&caller, standing.covering).await.map_err(Broken::because)?;
         let effective = match standing.effective {

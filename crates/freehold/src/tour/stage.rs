@@ -3,28 +3,18 @@
 //! Owns what is running. Each customer's vault has a listener of its own, so that one can die while the other lives;
 //! killing one cuts its connections and frees its port, which is what a client sees of a machine that died.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 
-use custody::Reach;
 use model::time::Clock;
 
 use super::story::Broken;
-use crate::authority::lab_names;
-use crate::certificates::Certificate;
-use crate::exit::{Exit, Failure};
-use crate::folder::DataFolder;
+use crate::exit::Failure;
 use crate::layout::Layout;
 use crate::listener::Listener;
-use crate::node::{
-    AVAILABILITY_SUFFIX, Edge, Program, Service, VAULT_SUFFIX, lab_reach, prepare_applications,
-    prepare_provider,
-};
-use crate::settings::{Kind, Role, Suffix};
-use crate::wire::{self, Names};
+use crate::node::{Edge, Lab, Program, Service};
 
-/// The setting that errors about the tour's listeners name.
+/// What errors about the tour's listeners name.
 const SETTING: &str = "the tour";
 
 /// One of the customer's two vaults.
@@ -49,15 +39,9 @@ impl Which {
 /// Everything that runs.
 #[derive(Debug)]
 pub(super) struct Stage {
-    pub(super) layout: Layout,
     pub(super) edge: Edge,
-    pub(super) customers: Program,
-    pub(super) service: Service,
-    pub(super) http: reqwest::Client,
+    lab: Lab,
     doors: [Door; 2],
-    others: Vec<Listener>,
-    _provider: Program,
-    _folder: DataFolder,
 }
 
 /// The listener of one vault, which may be dead; its address stays.
@@ -70,65 +54,31 @@ struct Door {
 impl Stage {
     /// Opens every party on a data folder and makes what the provider needs.
     pub(super) async fn set(data: &Path, edge: Edge) -> Result<Self, Failure> {
-        let folder = DataFolder::open(Layout::inside(data), Role::All)?;
-        let layout = folder.layout.clone();
-        let suffixes =
-            [VAULT_SUFFIX, AVAILABILITY_SUFFIX].map(|suffix| Suffix::parse(suffix).expect("a suffix"));
-        let names = lab_names(&[&suffixes[0], &suffixes[1]]);
-        let certificate = Certificate::lab(&layout.tls(), &names, edge.clock.as_ref());
-        let certificate = certificate.map_err(|error| Failure::new(Exit::Ours, error))?;
-        let authority = certificate.authority().expect("the lab's certificate has an authority").clone();
-        let tls = certificate.server_config();
-        let customers = Program::open(
-            &layout.vault_database(),
-            &layout.vault_master_key(),
-            VAULT_SUFFIX,
-            true,
-            tls.clone(),
-            &edge,
-        )
-        .await?;
-        let provider = Program::open(
-            &layout.availability_vault_database(),
-            &layout.availability_master_key(),
-            AVAILABILITY_SUFFIX,
-            false,
-            tls,
-            &edge,
-        )
-        .await?;
-        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let rest = customers.listen(SETTING, any)?;
-        let availability = provider.listen(SETTING, any)?;
-        let doors = Which::BOTH.map(|_| customers.listen(SETTING, any));
-        let [a, b] = doors;
-        let doors = [Door::open(a?), Door::open(b?)];
-        let mut entries = vec![
-            (VAULT_SUFFIX.to_owned(), rest.address()),
-            (AVAILABILITY_SUFFIX.to_owned(), availability.address()),
-        ];
-        for (which, door) in Which::BOTH.into_iter().zip(&doors) {
-            entries.push((format!("{}.{VAULT_SUFFIX}", which.name()), door.address));
-        }
-        let names = Names::new(entries);
-        let http =
-            wire::client(&authority, names.clone()).map_err(|error| Failure::new(Exit::Ours, error))?;
-        prepare_applications(&customers, &layout).await?;
-        prepare_provider(&provider, &layout, &http).await?;
-        let reach: Arc<dyn Reach> = Arc::new(lab_reach(&layout, &authority, &names, edge.clock.clone())?);
-        let service = Service::open(&layout, reach, &edge).await?;
-        let others = vec![rest, availability];
-        Ok(Self {
-            layout,
-            edge,
-            customers,
-            service,
-            http,
-            doors,
-            others,
-            _provider: provider,
-            _folder: folder,
-        })
+        let hosts = Which::BOTH.map(Which::name);
+        let mut lab = Lab::open(Layout::inside(data), &edge, &hosts).await?;
+        let mut doors = std::mem::take(&mut lab.doors).into_iter().map(Door::open);
+        let doors = [(); 2].map(|()| doors.next().expect("a door for each of two hosts"));
+        Ok(Self { edge, lab, doors })
+    }
+
+    /// Where everything lies.
+    pub(super) fn layout(&self) -> &Layout {
+        &self.lab.layout
+    }
+
+    /// Custody and the workloads.
+    pub(super) fn service(&self) -> &Service {
+        &self.lab.service
+    }
+
+    /// The program of the customers' vaults.
+    pub(super) fn customers(&self) -> &Program {
+        &self.lab.customers
+    }
+
+    /// A client for whoever sits at a keyboard.
+    pub(super) fn http(&self) -> &reqwest::Client {
+        &self.lab.http
     }
 
     /// The clock that everything on the stage runs by.
@@ -147,7 +97,7 @@ impl Stage {
     pub(super) fn revive(&mut self, which: Which) -> Result<(), Broken> {
         let address = self.door(which).address;
         if self.door(which).listener.is_none() {
-            let listener = self.customers.listen(SETTING, address).map_err(Broken::because)?;
+            let listener = self.lab.customers.listen(SETTING, address).map_err(Broken::because)?;
             self.door(which).listener = Some(listener);
         }
         Ok(())
@@ -158,9 +108,7 @@ impl Stage {
         for which in Which::BOTH {
             self.kill(which).await;
         }
-        for listener in self.others {
-            listener.kill().await;
-        }
+        self.lab.close().await;
     }
 
     fn door(&mut self, which: Which) -> &mut Door {

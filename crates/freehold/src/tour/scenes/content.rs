@@ -19,7 +19,7 @@ const SHOWN: usize = 5;
 
 pub(super) async fn before(play: &mut Play) -> Result<Evidence, Broken> {
     let admin = play.person("admin@contoso.com")?;
-    let engine = &play.stage.service.engine;
+    let engine = &play.stage.service().engine;
     let make = async |kind: HolderKind, name: &str| {
         let name = kind.name(name).map_err(Broken::because)?;
         engine.create_holder(&admin, kind, &name).await.map_err(Broken::because)
@@ -31,8 +31,8 @@ pub(super) async fn before(play: &mut Play) -> Result<Evidence, Broken> {
     let first = play.mail.first().cloned().ok_or_else(|| Broken::because("no mail was given"))?;
     let (imported, _) = bring(play, &admin, alice.id, Kind::Message, vec![first]).await?;
     play.imported.extend(imported);
-    let layers = play.stage.service.custody.layers(&admin, alice.id).await.map_err(Broken::because)?;
-    let standing = play.stage.service.custody.standing(&admin, alice.id).await.map_err(Broken::because)?;
+    let layers = play.stage.service().custody.layers(&admin, alice.id).await.map_err(Broken::because)?;
+    let standing = play.stage.service().custody.standing(&admin, alice.id).await.map_err(Broken::because)?;
     if !standing.provider_managed {
         return Err(Broken::because("a new mailbox is not under the provider's keys"));
     }
@@ -87,7 +87,7 @@ pub(super) async fn green(play: &mut Play) -> Result<Evidence, Broken> {
         [(&alice, &policies.mailbox), (&bob, &policies.multi_workload), (&site, &policies.share_point)]
     {
         let standing =
-            play.stage.service.custody.standing(&admin, holder.id).await.map_err(Broken::because)?;
+            play.stage.service().custody.standing(&admin, holder.id).await.map_err(Broken::because)?;
         if standing.pending || standing.effective != Some(policy.id) {
             return Err(Broken(format!("not green: {}", play.standing(holder).await?)));
         }
@@ -114,7 +114,7 @@ async fn bring(
             imported.push(Imported { container, object: *object, given: given.clone() });
         }
     };
-    let summary = play.stage.service.engine.import(caller, container, stream::iter(items), told).await;
+    let summary = play.stage.service().engine.import(caller, container, stream::iter(items), told).await;
     let summary = summary.map_err(|stopped| Broken::because(stopped.refusal))?;
     let mut words = format!(
         "{} imported, {} already there, {} marked, {} refused",
@@ -140,7 +140,7 @@ fn unknown_words(play: &Play) -> Result<Vec<String>, Broken> {
     }
     let chosen: Vec<String> = chosen.into_iter().take(WORDS).collect();
     // A word that stands there before the import proves nothing when it stands there afterwards.
-    let (known, _) = Search::of(&chosen).under(play.stage.layout.root()).map_err(Broken::because)?;
+    let (known, _) = Search::of(&chosen).under(play.stage.layout().root()).map_err(Broken::because)?;
     let known: BTreeSet<&str> = known.iter().map(|found| found.word.as_str()).collect();
     Ok(chosen.iter().filter(|word| !known.contains(word.as_str())).cloned().collect())
 }

@@ -39,7 +39,7 @@ pub(super) fn right(contoso: &Contoso, which: Which, key: &str, client_id: &str)
 pub(super) async fn right_body(play: &Play, client_id: &str) -> Result<Value, Broken> {
     let contoso = play.contoso()?;
     let id = client_id.parse().map_err(|_| Broken::because("a client id is a UUID"))?;
-    let admin = play.stage.customers.vault.administration();
+    let admin = play.stage.customers().vault.administration();
     let found = admin.service_principal(id, contoso.directory).await.map_err(Broken::because)?;
     let principal = found.ok_or_else(|| Broken::because("the application was not consented"))?;
     Ok(role_body(ENCRYPTION_USER, &principal.to_string()))
@@ -51,7 +51,7 @@ pub(super) fn key_name(credential: &str) -> String {
 }
 
 pub(super) async fn tenant(play: &mut Play) -> Result<Evidence, Broken> {
-    let admin = play.stage.customers.vault.administration();
+    let admin = play.stage.customers().vault.administration();
     let directory = admin.create_directory(None, "Contoso").await.map_err(Broken::because)?;
     let new = NewTenant {
         name: "Contoso".into(),
@@ -60,14 +60,14 @@ pub(super) async fn tenant(play: &mut Play) -> Result<Evidence, Broken> {
         geos: Vec::new(),
         entitlement: "E5".into(),
     };
-    let tenant = play.stage.service.custody.create_tenant(&Principal("operator".into()), new).await;
+    let tenant = play.stage.service().custody.create_tenant(&Principal("operator".into()), new).await;
     let tenant = tenant.map_err(Broken::because)?;
     let (mut owner, mut people) = (None, Vec::new());
     for name in ["admin@contoso.com", "alice@contoso.com", "bob@contoso.com"] {
         let made = admin.create_user(directory, name, name, YEAR).await;
         let (id, secret) = made.map_err(Broken::because)?;
         owner.get_or_insert(id);
-        people.push((id, Person::user(&play.stage.http, VAULT_SUFFIX, directory, name, secret)));
+        people.push((id, Person::user(play.stage.http(), VAULT_SUFFIX, directory, name, secret)));
     }
     let owner = owner.ok_or_else(|| Broken::because("nobody was made"))?;
     let mut vaults = Vec::new();
@@ -120,7 +120,7 @@ pub(super) async fn vaults(play: &mut Play) -> Result<Evidence, Broken> {
         let id = subscription.rsplit('/').next().unwrap_or_default().parse();
         let id = id.map_err(|_| Broken::because("a subscription's id is a UUID"))?;
         // The service request's last step, which is the directory's operator's and nobody else's.
-        let admin = play.stage.customers.vault.administration();
+        let admin = play.stage.customers().vault.administration();
         admin.register_mandatory_retention(id).await.map_err(Broken::because)?;
         let state = manage(Method::GET, &format!("{subscription}/{RETENTION}"), None).await?;
         manage(Method::POST, &format!("{subscription}/providers/Microsoft.KeyVault/register"), None).await?;

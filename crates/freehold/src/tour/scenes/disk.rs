@@ -16,7 +16,7 @@ const LINE: usize = 32;
 const LINES: usize = 3;
 
 pub(super) async fn search(play: &mut Play) -> Result<Evidence, Broken> {
-    let root = play.stage.layout.root().to_owned();
+    let root = play.stage.layout().root().to_owned();
     let search = Search::of(&play.words);
     let mut input = Vec::new();
     for given in play.mail.iter().chain(&play.files) {
@@ -46,7 +46,7 @@ async fn dump(play: &Play) -> Result<Vec<String>, Broken> {
     let mut lines = vec!["a message as it was given:".to_owned()];
     lines.extend(hex(&message.given.bytes().map_err(Broken::because)?));
     let key = format!("{}/{}/{}", play.contoso()?.tenant, message.container, message.object);
-    let row = play.stage.service.store.read(OBJECTS, &key).await.map_err(Broken::because)?;
+    let row = play.stage.service().store.read(OBJECTS, &key).await.map_err(Broken::because)?;
     let payload = row.and_then(|row| row.payload).unwrap_or_default();
     let (file, at) = place_of(play, &payload)?;
     lines.push(format!("the same message in {file}, at byte {at}, {} bytes sealed:", payload.len()));
@@ -57,7 +57,7 @@ async fn dump(play: &Play) -> Result<Vec<String>, Broken> {
 /// In which file of the service's database the sealed bytes lie, and where.
 fn place_of(play: &Play, payload: &[u8]) -> Result<(String, usize), Broken> {
     let head = payload.get(..HEAD).ok_or_else(|| Broken::because("the message has no sealed bytes"))?;
-    let database = play.stage.layout.service_database();
+    let database = play.stage.layout().service_database();
     for path in [database.with_extension("sqlite-wal"), database] {
         let bytes = std::fs::read(&path).unwrap_or_default();
         if let Some(at) = bytes.windows(HEAD).position(|window| window == head) {

@@ -9,7 +9,7 @@ use crate::tour::play::Play;
 use crate::tour::story::{Broken, Evidence};
 
 pub(super) async fn stranger(play: &mut Play) -> Result<Evidence, Broken> {
-    let admin = play.stage.customers.vault.administration();
+    let admin = play.stage.customers().vault.administration();
     let directory = admin.create_directory(None, "Fabrikam").await.map_err(Broken::because)?;
     let new = NewTenant {
         name: "Fabrikam".into(),
@@ -18,7 +18,7 @@ pub(super) async fn stranger(play: &mut Play) -> Result<Evidence, Broken> {
         geos: Vec::new(),
         entitlement: "E5".into(),
     };
-    let service = &play.stage.service;
+    let service = play.stage.service();
     let fabrikam = service.custody.create_tenant(&Principal("operator".into()), new).await;
     let fabrikam = fabrikam.map_err(Broken::because)?;
     let caller = play.caller(fabrikam.id, "eve@fabrikam.com", Initiator::User);

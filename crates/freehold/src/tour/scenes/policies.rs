@@ -15,7 +15,7 @@ use crate::tour::story::{Broken, Evidence};
 pub(super) async fn multi_workload(play: &mut Play) -> Result<Evidence, Broken> {
     let multi_workload = make(play, PolicyKind::MultiWorkload, "Contoso_Global").await?;
     let admin = play.person("admin@contoso.com")?;
-    let custody = &play.stage.service.custody;
+    let custody = &play.stage.service().custody;
     let assigned = custody.assign_tenant(&admin, PolicyKind::MultiWorkload, Some(multi_workload.id)).await;
     assigned.map_err(Broken::because)?;
     let swept = custody.sweep().await.map_err(Broken::because)?;
@@ -36,7 +36,7 @@ pub(super) async fn mailbox(play: &mut Play) -> Result<Evidence, Broken> {
     let policy = make(play, PolicyKind::Mailbox, "Contoso executives").await?;
     let admin = play.person("admin@contoso.com")?;
     let alice = play.places()?.alice.clone();
-    let custody = &play.stage.service.custody;
+    let custody = &play.stage.service().custody;
     let before = custody.layers(&admin, alice.id).await.map_err(Broken::because)?;
     let assigned = custody.assign(&admin, alice.id, Some(policy.id)).await.map_err(Broken::because)?;
     if assigned.effective == Some(policy.id) {
@@ -61,7 +61,7 @@ pub(super) async fn mailbox(play: &mut Play) -> Result<Evidence, Broken> {
 pub(super) async fn share_point(play: &mut Play) -> Result<Evidence, Broken> {
     let policy = make(play, PolicyKind::SharePoint, "Contoso sites").await?;
     let admin = play.person("admin@contoso.com")?;
-    let custody = &play.stage.service.custody;
+    let custody = &play.stage.service().custody;
     let assigned = custody.assign_tenant(&admin, PolicyKind::SharePoint, Some(policy.id)).await;
     assigned.map_err(Broken::because)?;
     custody.sweep().await.map_err(Broken::because)?;
@@ -97,7 +97,7 @@ async fn make(play: &Play, kind: PolicyKind, name: &str) -> Result<Policy, Broke
         settings: Some(settings),
     };
     let admin = play.person("admin@contoso.com")?;
-    play.stage.service.custody.create_policy(&admin, new).await.map_err(Broken::because)
+    play.stage.service().custody.create_policy(&admin, new).await.map_err(Broken::because)
 }
 
 fn told(policy: &Policy) -> String {

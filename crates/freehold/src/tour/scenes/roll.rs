@@ -21,19 +21,19 @@ pub(super) async fn roll(play: &mut Play) -> Result<Evidence, Broken> {
     let places = play.places()?.clone();
     let policy = play.policies()?.mailbox.id;
     let contents = content(play).await?;
-    let wraps = payloads(&play.stage.service.wraps, WRAP_SETS).await?;
+    let wraps = payloads(&play.stage.service().wraps, WRAP_SETS).await?;
     let (_, credential, _) = APPLICATIONS[0];
     let body = json!({ "kty": "RSA", "key_size": 2048, "key_ops": ["wrapKey", "unwrapKey"] });
     let path = format!("/keys/{}/create", key_name(credential));
     let holder = &play.contoso()?.holders[0];
     holder.vault(Method::POST, Which::A.name(), &path, Some(body)).await.map_err(Broken::because)?;
     let admin = play.person("admin@contoso.com")?;
-    let refreshed = play.stage.service.custody.refresh(&admin, policy).await.map_err(Broken::because)?;
+    let refreshed = play.stage.service().custody.refresh(&admin, policy).await.map_err(Broken::because)?;
     let after = content(play).await?;
     if contents != after {
         return Err(Broken::because("content changed with a root key"));
     }
-    let now = payloads(&play.stage.service.wraps, WRAP_SETS).await?;
+    let now = payloads(&play.stage.service().wraps, WRAP_SETS).await?;
     let changed: usize =
         wraps.iter().zip(&now).map(|(a, b)| a.iter().zip(b).filter(|(a, b)| a != b).count()).sum();
     if changed == 0 {
@@ -63,11 +63,11 @@ struct Content {
 async fn content(play: &Play) -> Result<Content, Broken> {
     let mut bytes = 0;
     let mut digests = Vec::new();
-    for payload in payloads(&play.stage.service.store, OBJECTS).await? {
+    for payload in payloads(&play.stage.service().store, OBJECTS).await? {
         bytes += payload.len() as u64;
         digests.extend(sha256(&payload));
     }
-    for entry in WalkDir::new(play.stage.layout.blobs()).sort_by_file_name() {
+    for entry in WalkDir::new(play.stage.layout().blobs()).sort_by_file_name() {
         let entry = entry.map_err(Broken::because)?;
         if entry.file_type().is_file() {
             let blob = std::fs::read(entry.path()).map_err(Broken::because)?;

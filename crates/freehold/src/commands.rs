@@ -1,0 +1,103 @@
+//! Commands that work on a data folder: tenants, imports, reads. One noun a file.
+//!
+//! Owns what they share: the folder opened with all parties in this process, and who is calling.
+
+pub mod import;
+pub mod object;
+pub mod tenant;
+
+use std::sync::Arc;
+
+use model::caller::{Caller, Initiator, Principal};
+use model::id::{RequestId, TenantId};
+use workloads::{Holder, HolderKind};
+
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::exit::{Exit, Failure};
+use crate::layout::Layout;
+use crate::node::{Edge, Lab};
+use crate::random::SystemRandom;
+
+/// Runs one command on the data folder, with every party in this process, and closes it again.
+pub fn with_lab<T>(
+    config: &Config,
+    command: impl AsyncFnOnce(&Lab, &Edge) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(Exit::Ours, error))?;
+    let outcome = runtime.block_on(async {
+        let edge = Edge { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
+        let lab = Lab::open(Layout::new(config), &edge, &[]).await?;
+        let outcome = command(&lab, &edge).await;
+        lab.close().await;
+        outcome
+    });
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Where objects are: a mailbox or a site of a tenant.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Place {
+    /// The tenant's id
+    #[arg(long, value_name = "TENANT")]
+    pub tenant: TenantId,
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would print it as help")]
+    pub holder: HolderName,
+}
+
+/// A mailbox or a site, by name.
+#[derive(Debug, Clone, clap::Args)]
+#[group(required = true, multiple = false)]
+pub struct HolderName {
+    /// The mailbox's address
+    #[arg(long, value_name = "ADDRESS")]
+    pub mailbox: Option<String>,
+    /// The site's path
+    #[arg(long, value_name = "SITE")]
+    pub site: Option<String>,
+}
+
+impl HolderName {
+    /// What kind it is, and its name.
+    fn parts(&self) -> (HolderKind, &str) {
+        match (&self.mailbox, &self.site) {
+            (Some(name), _) => (HolderKind::Mailbox, name),
+            (None, site) => (HolderKind::Site, site.as_deref().unwrap_or_default()),
+        }
+    }
+}
+
+impl Place {
+    /// Finds the mailbox or site; makes it if that is asked for and there is none.
+    async fn find(&self, lab: &Lab, caller: &Caller, create: bool) -> Result<Holder, Failure> {
+        let (kind, name) = self.holder.parts();
+        let name = kind.name(name)?;
+        let engine = &lab.service.engine;
+        match engine.holder_by_name(caller, kind, &name).await {
+            Err(refusal) if create && refusal.code == model::refusal::Code::NotFound => {
+                Ok(engine.create_holder(caller, kind, &name).await?)
+            }
+            found => Ok(found?),
+        }
+    }
+
+    /// Whoever runs this command on the data folder: a person, with the rights on its files.
+    fn caller(&self, edge: &Edge) -> Caller {
+        local(self.tenant, edge)
+    }
+}
+
+/// A call by the person at this machine.
+pub(crate) fn local(tenant: TenantId, edge: &Edge) -> Caller {
+    let mut bytes = [0; 16];
+    edge.random.fill(&mut bytes);
+    Caller {
+        tenant,
+        principal: Principal(format!("local:{}", rustix::process::geteuid().as_raw())),
+        initiator: Initiator::User,
+        request: RequestId::from_random(bytes),
+    }
+}

@@ -1,0 +1,149 @@
+//! Import and read as an administrator uses them, and what a kill in the middle leaves.
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use support::{Data, copy, run, text, tree};
+use tempfile::TempDir;
+
+/// How many imports are killed.
+const KILLS: u64 = 20;
+/// How many of them must have been killed between their first and their last commit.
+const BETWEEN: usize = 10;
+/// Messages of the import that is killed: enough for many commits.
+const MESSAGES: usize = 3000;
+
+fn write_mail(folder: &Path, messages: usize) {
+    fs::create_dir_all(folder).expect("a folder");
+    for number in 0..messages {
+        let body = format!("line {number} of a letter that nobody has read\r\n").repeat(40);
+        let text = format!("From: a@contoso.example\r\nSubject: letter {number}\r\n\r\n{body}");
+        fs::write(folder.join(format!("{number:05}.eml")), text).expect("written");
+    }
+}
+
+#[test]
+fn a_second_run_stores_nothing_twice() {
+    let folder = TempDir::new().expect("a folder");
+    let mail = folder.path().join("mail");
+    write_mail(&mail, 7);
+    let data = Data::new(folder.path().join("data"));
+    let first = data.mailbox_json("import", &["--create", &text(&mail)]);
+    assert_eq!((&first["imported"], &first["alreadyThere"]), (&7.into(), &0.into()));
+    let second = data.mailbox_json("import", &[&text(&mail)]);
+    assert_eq!((&second["imported"], &second["alreadyThere"]), (&0.into(), &7.into()));
+    assert_eq!(data.mailbox_json("list", &[])["objects"].as_array().expect("a list").len(), 7);
+}
+
+#[test]
+fn an_object_is_read_whole_by_range_overwritten_and_deleted() {
+    let folder = TempDir::new().expect("a folder");
+    let mail = folder.path().join("mail");
+    write_mail(&mail, 1);
+    let source = fs::read(mail.join("00000.eml")).expect("the message");
+    let data = Data::new(folder.path().join("data"));
+    data.mailbox("import", &["--create", &text(&mail)]);
+    assert_eq!(data.mailbox("read", &["--name", "00000.eml"]), source);
+    assert_eq!(data.mailbox("read", &["--name", "00000.eml", "--range", "5-9"]), source[5..10]);
+    let list = data.mailbox_json("list", &[]);
+    let id = list["objects"][0]["id"].as_str().expect("an id").to_owned();
+    assert_eq!(list["objects"][0]["subject"], "letter 0");
+    let other = folder.path().join("other");
+    fs::write(&other, b"other content").expect("written");
+    data.mailbox("overwrite", &["--id", &id, "--version", "1", &text(&other)]);
+    assert_eq!(data.mailbox("read", &["--id", &id]), b"other content");
+    let stale = data.on_mailbox("overwrite", &["--id", &id, "--version", "1", &text(&other)]).output();
+    assert_eq!(stale.expect("it runs").status.code(), Some(1));
+    data.mailbox("delete", &["--id", &id]);
+    let gone = data.on_mailbox("read", &["--id", &id]).output().expect("it runs");
+    assert_eq!(gone.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&gone.stderr).contains("FH3004"));
+}
+
+#[test]
+fn bad_input_is_refused_by_name_or_kept_and_marked_and_the_rest_comes_in() {
+    let folder = TempDir::new().expect("a folder");
+    let mail = folder.path().join("mail");
+    write_mail(&mail, 2);
+    fs::write(mail.join("empty.eml"), b"").expect("written");
+    fs::write(mail.join("noise.eml"), [0xff, 0x00, 0xfe].repeat(50)).expect("written");
+    fs::write(mail.join("evil\u{202e}gpj.eml"), b"Subject: x\r\n\r\ny").expect("written");
+    symlink(&mail, mail.join("loop")).expect("a link");
+    let data = Data::new(folder.path().join("data"));
+    let summary = data.mailbox_json("import", &["--create", &text(&mail)]);
+    assert_eq!(summary["stopped"], serde_json::Value::Null);
+    let refused = summary["refusals"].as_array().expect("refusals");
+    assert!(
+        refused.iter().any(|one| one["path"].as_str().is_some_and(|path| path.ends_with("loop"))),
+        "{summary}"
+    );
+    let seen = summary["imported"].as_u64().expect("a count") + summary["refused"].as_u64().expect("a count");
+    assert_eq!(seen, 6, "{summary}");
+    assert!(summary["imported"].as_u64() >= Some(4), "{summary}");
+}
+
+#[test]
+fn a_tenant_that_does_not_exist_has_nothing() {
+    let folder = TempDir::new().expect("a folder");
+    let data = Data::new(folder.path().join("data"));
+    let stranger = "00000000-0000-4000-8000-000000000000";
+    let arguments =
+        ["list", "--data", &text(&data.folder), "--tenant", stranger, "--mailbox", "alice@contoso.com"];
+    let output = run(&arguments);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("FH3004"));
+}
+
+#[test]
+fn an_import_killed_at_twenty_moments_loses_nothing_and_stores_nothing_twice() {
+    let folder = TempDir::new().expect("a folder");
+    let mail = folder.path().join("mail");
+    write_mail(&mail, MESSAGES);
+    let source = tree(&mail);
+    let fresh = Data::new(folder.path().join("fresh"));
+    fresh.mailbox("import", &["--create", "--json", &text(&mail.join("00000.eml"))]);
+
+    // One import that nobody kills tells how long there is.
+    let rehearsal = Data { folder: folder.path().join("rehearsal"), tenant: fresh.tenant.clone() };
+    copy(&fresh.folder, &rehearsal.folder);
+    let began = Instant::now();
+    rehearsal.mailbox("import", &[&text(&mail)]);
+    let whole = began.elapsed();
+
+    let seed = u64::from(std::process::id()) ^ whole.as_nanos() as u64;
+    println!("seed {seed}, an import of {MESSAGES} takes {whole:?}");
+    let mut random = seed;
+    let mut between = 0;
+    for kill in 0..KILLS {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let share = 0.25 + 0.7 * (f64::from((random >> 33) as u32) / f64::from(1_u32 << 31));
+        let data =
+            Data { folder: folder.path().join(format!("killed-{kill}")), tenant: fresh.tenant.clone() };
+        copy(&fresh.folder, &data.folder);
+        let mut import = data.on_mailbox("import", &[&text(&mail)]);
+        let mut child = import.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+        std::thread::sleep(Duration::from_secs_f64(whole.as_secs_f64() * share));
+        child.kill().expect("killed");
+        child.wait().expect("gone");
+
+        let kept = data.mailbox_json("list", &[])["objects"].as_array().expect("a list").len();
+        between += usize::from(kept > 1 && kept <= MESSAGES);
+        let again = data.mailbox_json("import", &[&text(&mail)]);
+        let there = |field: &str| again[field].as_u64().expect("a count");
+        // The one message of before was imported under another path.
+        assert_eq!(there("imported") + there("alreadyThere"), MESSAGES as u64, "{again}");
+        assert_eq!(there("alreadyThere"), kept as u64, "what was there is not stored twice: {again}");
+        let back = folder.path().join("back");
+        data.mailbox("read", &["--all", "--out", &text(&back)]);
+        assert!(tree(&back) == source, "kill {kill} at {share:.2}: something differs");
+        fs::remove_dir_all(&back).expect("removed");
+        fs::remove_dir_all(&data.folder).expect("removed");
+    }
+    println!("{between} of {KILLS} kills between the first commit and the last");
+    assert!(between >= BETWEEN, "only {between} kills hit the middle of an import");
+}
