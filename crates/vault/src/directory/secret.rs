@@ -92,7 +92,7 @@ mod tests {
         assert_eq!(text.len(), 43);
         assert_eq!(check(&secrets, "app", &text, now), Presented::Right);
         assert_eq!(check(&secrets, "app", &text, now + LIFE), Presented::Expired);
-        assert_eq!(check(&secrets, "other", &text, now), Presented::Wrong);
+        assert_eq!(check(&secrets, "apq", &text, now), Presented::Wrong);
         assert_eq!(check(&secrets, "app", "", now), Presented::Wrong);
         assert_eq!(check(&[], "app", &text, now), Presented::Wrong);
     }

@@ -103,6 +103,35 @@ async fn an_update_changes_what_it_names_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_disabled_key_stays_disabled_whatever_else_is_changed() {
+    let world = World::new().await;
+    let (officer, service) = (world.officer().await, world.service().await);
+    officer.create("k", json!({"kty": "RSA", "attributes": {"enabled": false}})).await.ok();
+    for body in [json!({"tags": {"a": "b"}}), json!({"attributes": {"exp": 1795600000}}), json!({})] {
+        assert_eq!(officer.patch("/keys/k/", body).await.ok()["attributes"]["enabled"], false);
+    }
+    service.wrap("k").await.refused(403, "Forbidden", "KeyDisabled");
+}
+
+#[tokio::test]
+async fn only_a_use_that_was_committed_leaves_its_key_open_in_memory() {
+    let world = World::with(false).await;
+    let officer = world.officer().await;
+    officer.make("k").await;
+    assert_eq!(world.vault.parsed_keys(), 0);
+    officer.operate("/keys/k//unwrapkey", "RSA-OAEP-256", &"A".repeat(342)).await.refused(
+        400,
+        "BadParameter",
+        "",
+    );
+    assert_eq!(world.vault.parsed_keys(), 0);
+    officer.wrap("k").await.ok();
+    assert_eq!(world.vault.parsed_keys(), 1);
+    officer.call(Method::DELETE, "/keys/k", None).await.ok();
+    assert_eq!(world.vault.parsed_keys(), 0);
+}
+
+#[tokio::test]
 async fn the_recovery_level_follows_vault_and_subscription() {
     let world = World::new().await;
     let officer = world.officer().await;
