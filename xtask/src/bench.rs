@@ -1,9 +1,21 @@
 //! Benchmarks: each prints numbers and judges none; a timed test would fail on a busy machine.
 
+use crate::corpus;
 use crate::report::Outcome;
 use crate::step;
 
 /// The sealed format beside raw AES-256-GCM.
 pub fn seal() -> Outcome {
     step::run(&mut step::cargo(&["bench", "--locked", "-p", "freehold-crypto", "--bench", "seal"]))
+}
+
+/// A durable import beside a plain durable copy of the same real messages.
+pub fn import() -> Outcome {
+    let messages = match corpus::install() {
+        Ok(messages) => messages,
+        Err(outcome) => return outcome,
+    };
+    let mut bench =
+        step::cargo(&["bench", "--locked", "-p", "freehold-workloads", "--bench", "import", "--"]);
+    step::run(bench.arg(messages))
 }

@@ -15,6 +15,7 @@ Commands:
                          Installs what it needs (cargo-deny, the mail corpus) below the target folder
   data                   Install the mail corpus and count it; prints where it lies
   bench seal             The sealed format beside raw AES-256-GCM
+  bench import           A durable import of the corpus beside a plain durable copy of the same messages
 
 Environment:
   XTASK_DATA             Where the mail corpus is kept (default: target/data)
@@ -48,6 +49,10 @@ fn main() -> ExitCode {
         }
         ["bench", "seal"] => {
             report.record("bench seal", bench::seal);
+            false
+        }
+        ["bench", "import"] => {
+            report.record("bench import", bench::import);
             false
         }
         [] | ["help" | "--help" | "-h"] => {

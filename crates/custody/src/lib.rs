@@ -23,8 +23,8 @@ mod unwrap;
 mod upkeep;
 mod wraps;
 
-pub use containers::Layers;
 pub use connection::{Reach, VaultConnection};
+pub use containers::Layers;
 pub use creation::{NewPolicy, Refreshed};
 pub use custody::{Custody, CustodySettings, Parts};
 pub use leases::MAX_FLIGHTS;

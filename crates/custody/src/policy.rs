@@ -6,7 +6,7 @@ use crypto::DepPlace;
 use model::id::{DepId, Generation, RevocationEpoch, TenantId};
 use model::key_identifier::KeyIdentifier;
 use model::outcome::Closed;
-use model::policy::{Description, PolicyKind, PolicyName, Condition};
+use model::policy::{Condition, Description, PolicyKind, PolicyName};
 use model::settings::Settings;
 use model::time::Timestamp;
 use model::unwrap::Family;
