@@ -168,6 +168,7 @@ pub const TABLE: &[Row] = &[
     vault(429, "*", "*", Unreachable, "throttled"),
     row(Source::Vault, Status::Server, "*", "*", Unreachable, "vault-failing"),
     token("*", "700016", Denied, "application-not-in-directory"),
+    token("*", "7000229", Denied, "application-not-in-directory"),
     token("*", "7000112", Denied, "application-disabled"),
     token("*", "65001", Denied, "consent-missing"),
     token("*", "50105", Denied, "application-not-assigned"),
