@@ -84,6 +84,7 @@ impl Custody {
             epoch: RevocationEpoch::default(),
             settings,
             keys: new.keys,
+            commitment: String::new(),
             enabled: true,
             closed: None,
             created: now,
@@ -99,6 +100,7 @@ impl Custody {
         policy.keys = [first.key.clone(), second.key.clone()];
         let availability = self.availability_key(caller, &policy).await?;
         let seed = Seed::generate(self.random());
+        policy.commitment = seed.commitment(&policy.place()).to_string();
         let set = self
             .prove_and_wrap(
                 caller,
@@ -350,5 +352,6 @@ fn described(policy: &Policy) -> serde_json::Value {
         "name": policy.name,
         "keys": [policy.keys[0].to_string(), policy.keys[1].to_string()],
         "preset": policy.settings.preset.to_string(),
+        "commitment": policy.commitment,
     })
 }

@@ -2,11 +2,12 @@
 //!
 //! Owns the policy's row. Its wraps lie on the shelf of their own; what its slots last said, in `memory`.
 
-use crypto::DepPlace;
+use crypto::{DepPlace, WrapSet};
 use model::id::{DepId, Generation, RevocationEpoch, TenantId};
 use model::key_identifier::KeyIdentifier;
 use model::outcome::Closed;
 use model::policy::{Condition, Description, PolicyKind, PolicyName};
+use model::refusal::{Code, Refusal};
 use model::settings::Settings;
 use model::time::Timestamp;
 use model::unwrap::Family;
@@ -35,6 +36,11 @@ pub struct Policy {
     pub settings: Settings,
     /// The two root keys, as they stand in the wrap set, with their versions.
     pub keys: [KeyIdentifier; 2],
+    /// What every seed of the policy must open to, in hexadecimal: kept here and in the log, apart from the wraps.
+    ///
+    /// Whoever could write both the wrap sets and their MACs (a seed of his own, wrapped for public root keys) still
+    /// has another commitment than this one.
+    pub commitment: String,
     /// Whether it may be assigned.
     pub enabled: bool,
     /// An order that shuts it.
@@ -54,6 +60,17 @@ impl Policy {
     /// The facts that its state is shown by. Whether anything was under it is not counted here.
     pub fn condition(&self) -> Condition {
         Condition { enabled: self.enabled, closed: self.closed, used: true }
+    }
+
+    /// Refused unless the wrap set is this policy's: the same commitment and the same preset as in its row.
+    pub(crate) fn check_set(&self, set: &WrapSet) -> Result<(), Refusal> {
+        let same =
+            set.commitment.to_string() == self.commitment && set.preset == self.settings.preset.to_string();
+        if same {
+            Ok(())
+        } else {
+            Err(Refusal::new(Code::Ours, "the wrap set is not the policy's").about(self.id))
+        }
     }
 
     pub(crate) fn key(&self) -> String {

@@ -83,6 +83,7 @@ impl Unwrapper {
         let epoch_read = self.clock.moment();
         let policy = self.policy(caller, policy).await?.value;
         let set = self.shelf.read(caller.tenant, policy.id).await?;
+        policy.check_set(&set.value)?;
         let (roots, connection) = self.roots(&policy).await?;
         let kept = KeptMemories::load(&self.store, caller.tenant, policy.id).await?;
         let question = Question {
@@ -119,6 +120,7 @@ impl Unwrapper {
         let epoch_read = self.clock.moment();
         let policy = self.policy(caller, policy).await?.value;
         let set = self.shelf.read(caller.tenant, policy.id).await?;
+        policy.check_set(&set.value)?;
         let (roots, connection) = self.roots(&policy).await?;
         let kept = KeptMemories::load(&self.store, caller.tenant, policy.id).await?;
         let question = Question {

@@ -7,8 +7,8 @@ use model::refusal::Code;
 use store::{Batch, Cause, Table};
 
 use super::world::*;
-use crate::roots::RootDescription;
 use crate::roots::testing::Asked;
+use crate::roots::{RootDescription, RootKeys};
 
 #[tokio::test]
 async fn a_policy_names_the_versions_that_wrapped_its_seed() {
@@ -126,6 +126,34 @@ async fn a_wrap_set_edited_by_hand_is_ours_and_cannot_be_refreshed() {
     assert_eq!(refused.code, Code::Ours, "{refused}");
     let wraps = world.vaults.customer.calls().iter().filter(|call| call.asked == Asked::Wrap).count();
     assert_eq!(wraps, 2, "no stranger was asked to wrap");
+}
+
+#[tokio::test]
+async fn a_wrap_set_of_a_strangers_seed_is_not_the_policys_whatever_its_mac_says() {
+    const WRAP_SETS: Table = Table("wrap_sets");
+    let world = World::new().await;
+    let (tenant, policy, id, sealed) = mailbox(&world).await;
+    // Whoever can write the database wraps a seed of his own for the same public keys, with a sound MAC.
+    let seed = crypto::Seed::generate(&crypto::testing::SeededRandom::new(666));
+    let place = policy.place();
+    let mut slots = Vec::new();
+    for key in &policy.keys {
+        let wrapped = world.vaults.customer.wrap(key, &seed, user(&tenant).request).await.expect("wrapped");
+        slots.push(crypto::Slot { key_identifier: key.to_string(), directory: Some([1; 16]), wrapped });
+    }
+    slots.push(crypto::Slot { directory: None, ..slots[0].clone() });
+    let forged =
+        crypto::WrapSet::new(place, policy.settings.preset.to_string(), slots, &seed).expect("a set");
+    let row_key = format!("{}/{}", tenant.id, policy.id);
+    let row = world.wraps.0.read(WRAP_SETS, &row_key).await.expect("read").expect("there");
+    let label: serde_json::Value = serde_json::from_slice(&row.body).expect("JSON");
+    let batch = Batch::new().put_with_payload(WRAP_SETS, &row_key, &label, forged.to_bytes());
+    world.wraps.0.commit(batch, Cause::Housekeeping("an edit by hand")).await.expect("edited");
+    world.pass(std::time::Duration::from_secs(10)).await;
+    let refused = open_word(&world.custody, &user(&tenant), id, &sealed).await.expect_err("forged");
+    assert_eq!(refused.code, Code::Ours, "{refused}");
+    let sealing = seal(&world.custody, &user(&tenant), id).await.map(|_| ());
+    assert_eq!(sealing.expect_err("nothing new is sealed for a stranger").code, Code::Ours);
 }
 
 #[tokio::test]
