@@ -9,6 +9,7 @@ use store::{Batch, Cause, Table};
 use super::world::*;
 use crate::roots::testing::Asked;
 use crate::roots::{RootDescription, RootKeys};
+use crate::service::{Family, Keys};
 
 #[tokio::test]
 async fn a_policy_names_the_versions_that_wrapped_its_seed() {
@@ -132,7 +133,11 @@ async fn a_wrap_set_edited_by_hand_is_ours_and_cannot_be_refreshed() {
 async fn a_wrap_set_of_a_strangers_seed_is_not_the_policys_whatever_its_mac_says() {
     const WRAP_SETS: Table = Table("wrap_sets");
     let world = World::new().await;
-    let (tenant, policy, id, sealed) = mailbox(&world).await;
+    let tenant = world.tenant(1).await;
+    let policy = world.policy(&user(&tenant), PolicyKind::MultiWorkload, "All").await;
+    let assigned =
+        world.custody.assign_tenant(&user(&tenant), PolicyKind::MultiWorkload, Some(policy.id)).await;
+    assigned.expect("assigned");
     // Whoever can write the database wraps a seed of his own for the same public keys, with a sound MAC.
     let seed = crypto::Seed::generate(&crypto::testing::SeededRandom::new(666));
     let place = policy.place();
@@ -150,10 +155,8 @@ async fn a_wrap_set_of_a_strangers_seed_is_not_the_policys_whatever_its_mac_says
     let batch = Batch::new().put_with_payload(WRAP_SETS, &row_key, &label, forged.to_bytes());
     world.wraps.0.commit(batch, Cause::Housekeeping("an edit by hand")).await.expect("edited");
     world.pass(std::time::Duration::from_secs(10)).await;
-    let refused = open_word(&world.custody, &user(&tenant), id, &sealed).await.expect_err("forged");
-    assert_eq!(refused.code, Code::Ours, "{refused}");
-    let sealing = seal(&world.custody, &user(&tenant), id).await.map(|_| ());
-    assert_eq!(sealing.expect_err("nothing new is sealed for a stranger").code, Code::Ours);
+    let born = world.custody.create(&user(&tenant), container(7), Family::Exchange).await;
+    assert_eq!(born.expect_err("no mailbox is born under a key that a stranger knows").code, Code::Ours);
 }
 
 #[tokio::test]
