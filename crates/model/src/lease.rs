@@ -320,7 +320,7 @@ mod tests {
         let mut lease = lease(Origin::Root, 3600);
         let ground = HoldGround(());
         let mut second = 130;
-        while lease.check(at(second), read(second), READING).is_ok() {
+        while second < 9000 && lease.check(at(second), read(second), READING).is_ok() {
             if second % 20 == 0 {
                 lease.found_silence(at(second), at(second), read(second), ground);
             }

@@ -59,7 +59,7 @@ impl PolicyKind {
         }
     }
 
-    /// How many policies of this kind may count ([`counts`]) in one tenant, or for SharePoint in one geo.
+    /// How many policies of this kind may count ([`Condition::counts`]) in one tenant, or for SharePoint in one geo.
     pub fn limit(self) -> usize {
         match self {
             Self::Mailbox => MAX_ACTIVE_MAILBOX_POLICIES,
