@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use crypto::digest::sha256;
 use crypto::{Container, Key, PartPlace, Random};
-use futures::future::join;
+use futures::future::try_join;
 use model::refusal::{Code, Refusal};
 use store::BlobName;
 
@@ -161,9 +161,9 @@ impl Writing<'_> {
             *begun += 1;
             let name = Address { place: *self.place, attempt, number }.name();
             let put = self.engine.blobs.put_many(vec![(name, file.into())]);
-            let more = async { if is_last { Ok(Bytes::new()) } else { source.piece(BLOB).await } };
-            let (put, more) = join(put, more).await;
-            put.map_err(trouble)?;
+            // A full disk is told at once, however slowly the source gives; its own fault waits for the blob.
+            let more = async { Ok(if is_last { Ok(Bytes::new()) } else { source.piece(BLOB).await }) };
+            let ((), more) = try_join(put, more).await.map_err(trouble)?;
             piece = more?;
         }
         Ok(Body { size: seen.size, attempt, content: None, letter: seen.letter(self.kind) })

@@ -126,6 +126,9 @@ impl Engine {
             }
             let standing = self.take_in(caller, &row).await?;
             row.state = State::Ready;
+            // An earlier attempt that broke off may have spelled it otherwise.
+            row.name = name.as_str().to_owned();
+            row.created = self.clock.now();
             row.generations = vec![standing.generation];
             let key = holder_key(caller.tenant, row.id);
             let batch = Batch::new().expect_version(HOLDERS, &key, version).put(HOLDERS, &key, &row);

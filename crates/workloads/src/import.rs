@@ -124,6 +124,7 @@ pub(crate) struct Run<'a> {
 impl Engine {
     /// Brings items in, in the order in which they come; `told` hears of each once it is durable.
     ///
+    /// Batches are made full, so the last items of a pause may be told of only when more come or the end does.
     /// A refused item never stops the others. A full disk, a refusal by the customer, an outage or a fault of
     /// ours ends the import with [`Stopped`].
     pub async fn import(
@@ -164,19 +165,19 @@ impl Run<'_> {
     where
         S: Stream<Item = (usize, Item)> + Send + Unpin,
     {
-        let mut committing = None;
+        let mut committing: Option<Prepared> = None;
         loop {
-            // The batch before is committed while the next one is gathered, read and sealed.
+            // The batch before is committed, and told of, while the next one is gathered, read and sealed.
             let in_flight = committing.as_ref().map(Prepared::tags).unwrap_or_default();
             let (engine, caller, container) = (self.engine, self.caller, self.container);
             let commit = async {
-                match committing.take() {
-                    Some(batch) => engine.commit_batch(caller, container, batch).await,
-                    None => Ok(Vec::new()),
+                if let Some(batch) = committing.take() {
+                    tell(engine.commit_batch(caller, container, batch).await?);
                 }
+                Ok(())
             };
             let (committed, prepared) = join(commit, self.prepare(inlet, &in_flight)).await;
-            tell(committed?);
+            committed?;
             let Some((batch, large)) = prepared? else { return Ok(()) };
             if let Some(large) = large {
                 tell(self.engine.commit_batch(self.caller, self.container, batch).await?);

@@ -21,7 +21,7 @@ use crate::fault::{damaged, trouble};
 use crate::lease::KeyInUse;
 use crate::object::{BLOB, BLOB_HEAD, Entry, ObjectRow, Place, Stored, open_details, take_wrap};
 
-/// An object that is being read; it ends early when the lease does and is not renewed.
+/// An object that is being read; it is cut when custody does not renew the lease on its key.
 pub struct Download {
     /// The object, as a list shows it.
     pub entry: Entry,
@@ -69,7 +69,7 @@ impl Engine {
 impl Download {
     /// The next piece, at most 8 MiB; `None` after the last.
     ///
-    /// Ask no further after a refusal: what came before it is right, and incomplete.
+    /// After a refusal the content is incomplete; asking again tries the same piece again.
     pub async fn next(&mut self) -> Result<Option<Bytes>, Refusal> {
         if self.next >= self.range.end {
             return Ok(None);
@@ -77,13 +77,14 @@ impl Download {
         let number = u16::try_from(self.next / BLOB as u64).expect("an object has at most 32,768 blobs");
         let start = u64::from(number) * BLOB as u64;
         let wanted = self.next - start..self.row.blob_len(number).min(self.range.end - start);
-        self.next = start + wanted.end;
+        let end = start + wanted.end;
         let piece = match self.content.clone() {
             Some(content) => self.open_in_row(&content, wanted).await,
             None if wanted == (0..self.row.blob_len(number)) => self.open_blob(number).await,
             None => self.open_range(number, wanted).await,
-        };
-        piece.map(Some)
+        }?;
+        self.next = end;
+        Ok(Some(piece))
     }
 
     /// The pieces as a stream; it ends after the first refusal.

@@ -39,9 +39,9 @@ impl Run<'_> {
         let started = self.engine.clock.moment();
         let source = match content {
             LargeContent::Bytes(bytes) => {
-                if let Some(there) =
-                    self.there(&mut key, &name, bytes.len() as u64, &ContentDigest::of(&bytes)).await?
-                {
+                let (content, size) = (bytes.clone(), bytes.len() as u64);
+                let digest = blocking(move || ContentDigest::of(&content)).await?;
+                if let Some(there) = self.there(&mut key, &name, size, &digest).await? {
                     return Ok(there);
                 }
                 Source::open(Content::Bytes(bytes)).await?
@@ -95,8 +95,11 @@ impl Run<'_> {
             match self.engine.store.commit(rows, cause).await {
                 Ok(()) => Ok(None),
                 // Somebody else brought the same file in between the look and the commit.
-                Err(CommitError::Conflict { .. }) => {
-                    Ok(self.engine.imports(&keys[..1]).await?.into_iter().flatten().next())
+                Err(error @ CommitError::Conflict { .. }) => {
+                    match self.engine.imports(&keys[..1]).await?.into_iter().flatten().next() {
+                        Some(object) => Ok(Some(object)),
+                        None => Err(Missed::from(error)),
+                    }
                 }
                 Err(error) => Err(Missed::from(error)),
             }

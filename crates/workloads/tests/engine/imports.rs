@@ -204,6 +204,27 @@ async fn two_imports_of_the_same_files_at_once_bring_each_in_once() {
 }
 
 #[tokio::test]
+async fn what_is_durable_is_told_while_the_next_items_are_still_to_come() {
+    let (world, _) = World::memory(1);
+    let alice = world.mailbox(&caller(1), "alice@contoso.com").await;
+    let (told, hears) = tokio::sync::oneshot::channel();
+    let message = |n: usize| item(&n.to_string(), Kind::Message, message(n, 300));
+    let first = stream::iter((0..BATCH_ITEMS).map(message));
+    let second = stream::once(async move {
+        hears.await.expect("it is told of the first batch");
+        message(BATCH_ITEMS)
+    });
+    let mut told = Some(told);
+    let told = |one: &freehold_workloads::Acknowledged| {
+        if one.index + 1 == BATCH_ITEMS as u64 {
+            told.take().expect("once").send(()).expect("the items wait for it");
+        }
+    };
+    let summary = world.engine.import(&caller(1), alice.id, first.chain(second), told).await;
+    assert_eq!(summary.expect("it runs").imported, BATCH_ITEMS as u64 + 1);
+}
+
+#[tokio::test]
 async fn a_batch_asks_custody_once_and_commits_once() {
     let (world, faults) = World::memory(1);
     let alice = world.mailbox(&caller(1), "alice@contoso.com").await;

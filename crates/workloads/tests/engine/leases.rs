@@ -59,7 +59,10 @@ async fn a_denial_in_the_middle_of_a_download_cuts_it_at_the_next_blob() {
         assert!(first == content[start..BLOB]);
         world.keys.refuse(Code::RefusedByCustomer);
         assert_eq!(reader.next().await.expect_err("the lease has ended").code, Code::RefusedByCustomer);
+        assert_eq!(reader.next().await.expect_err("it has still ended").code, Code::RefusedByCustomer);
         world.keys.restore();
+        let second = reader.next().await.expect("access is back").expect("a piece");
+        assert!(second == content[BLOB..2 * BLOB], "nothing was skipped");
     }
 }
 
