@@ -40,4 +40,7 @@ pub(crate) trait Engine: Send + Sync + fmt::Debug {
 
     /// Leaves no byte of a deleted or overwritten row in the engine's files.
     fn scrub(&self) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Whether the engine's files hold one of the needles anywhere.
+    fn holds(&self, needles: Vec<Vec<u8>>) -> BoxFuture<'_, Result<bool, StoreError>>;
 }

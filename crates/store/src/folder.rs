@@ -46,9 +46,12 @@ impl DataLock {
             Err(Errno::WOULDBLOCK) => return Err(StoreError::Locked(holder(folder, &file))),
             Err(fault) => return Err(failed(fault.into())),
         }
-        // only for the message of whoever comes second, so it need not be synced
-        file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
-        file.write_all(std::process::id().to_string().as_bytes()).map_err(failed)?;
+        // only for the message of whoever comes second: not synced, and no reason to stay away from a full disk
+        let id = std::process::id().to_string();
+        let told = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(id.as_bytes()));
+        if let Err(fault) = told {
+            tracing::warn!(%fault, "the lock of the data folder names nobody");
+        }
         check_marker(folder)?;
         Ok(Self { folder: folder.to_owned(), _file: file })
     }

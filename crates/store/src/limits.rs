@@ -29,6 +29,9 @@ pub const QUEUE_BYTES: usize = 64 << 20;
 /// Batches that share one transaction and one fsync.
 pub const MAX_GROUP: usize = 256;
 
+/// Bytes of a database that can be scrubbed; it is held in memory once, as nothing is spooled to disk.
+pub const MAX_SCRUB: u64 = 1 << 30;
+
 /// Read connections of one SQLite database.
 pub const READERS: usize = 4;
 

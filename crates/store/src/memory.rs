@@ -17,6 +17,7 @@ use crate::error::{CommitError, StoreError};
 use crate::row::{From, Row, Stretch, parse};
 use crate::schema::{Opening, Schema, Step, Table};
 use crate::store::Store;
+use crate::traces::contains;
 
 /// Makes a store in memory fail; clones share the store.
 #[derive(Debug, Clone)]
@@ -305,6 +306,18 @@ impl Engine for Memory {
 
     fn scrub(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move { self.look(|_| ()) })
+    }
+
+    fn holds(&self, needles: Vec<Vec<u8>>) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(async move {
+            self.look(|state| {
+                let rows = state.tables.values().flat_map(BTreeMap::values);
+                let rows = rows
+                    .flat_map(|row| [row.key.as_bytes(), &row.body, row.payload.as_deref().unwrap_or(&[])]);
+                let records = state.audit.values().flat_map(|row| [row.operation.as_bytes(), &row.body]);
+                rows.chain(records).any(|bytes| needles.iter().any(|needle| contains(bytes, needle)))
+            })
+        })
     }
 }
 

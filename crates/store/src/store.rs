@@ -100,9 +100,18 @@ impl Store {
 
     /// Leaves no byte of a deleted or overwritten row in the files of the database; part of a purge.
     ///
-    /// Rewrites the whole database, and no commit runs meanwhile.
+    /// Rewrites the whole database in memory, so it is for small ones ([`MAX_SCRUB`](crate::limits::MAX_SCRUB));
+    /// reads and commits wait meanwhile.
     pub async fn scrub(&self) -> Result<(), StoreError> {
         self.engine.scrub().await
+    }
+
+    /// Whether the files of the database hold one of the needles anywhere, free pages and WAL included.
+    ///
+    /// Reads and commits wait meanwhile. For other folders there is [`traces`](crate::traces()); it must not be
+    /// used on a folder where a database is open.
+    pub async fn holds(&self, needles: Vec<Vec<u8>>) -> Result<bool, StoreError> {
+        self.engine.holds(needles).await
     }
 }
 

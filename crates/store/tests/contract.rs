@@ -477,24 +477,24 @@ async fn unknown_tables_are_refused(mut rig: Rig) {
 
 async fn a_reader_sees_committed_states_only(mut rig: Rig) {
     let store = rig.fresh().await;
-    let pair = ["pair/a", "pair/b"].map(String::from);
+    let many: Vec<String> = (0..60).map(|i| format!("many/{i:02}")).collect();
     let writer = {
-        let store = store.clone();
-        let pair = pair.clone();
+        let (store, many) = (store.clone(), many.clone());
         tokio::spawn(async move {
             for n in 0..300u64 {
-                let batch = Batch::new().put(ITEMS, &pair[0], &n).put(ITEMS, &pair[1], &n);
+                let batch = many.iter().fold(Batch::new(), |batch, key| batch.put(ITEMS, key, &n));
                 store.commit(batch, house()).await.unwrap();
             }
         })
     };
     let mut last = None;
     while !writer.is_finished() {
-        let many = store.read_many(ITEMS, &pair).await.unwrap();
-        let scan = store.scan(ITEMS, Scan { prefix: "pair/", after: None, limit: 9 }).await.unwrap();
-        for rows in [many.into_iter().flatten().collect(), scan] {
+        let read = store.read_many(ITEMS, &many).await.unwrap();
+        let scan = store.scan(ITEMS, Scan { prefix: "many/", after: None, limit: 99 }).await.unwrap();
+        for rows in [read.into_iter().flatten().collect(), scan] {
             let seen: Vec<u64> = rows.iter().map(|row| row.parse().unwrap()).collect();
-            assert!(seen.is_empty() || (seen.len() == 2 && seen[0] == seen[1]), "half a batch: {seen:?}");
+            assert!(seen.is_empty() || seen.len() == many.len(), "half a batch: {seen:?}");
+            assert!(seen.iter().all(|n| *n == seen[0]), "two states in one read: {seen:?}");
             let now = seen.first().copied();
             assert!(now >= last, "a reader went back from {last:?} to {now:?}");
             last = now;
@@ -603,6 +603,8 @@ async fn scrubbing_loses_nothing(mut rig: Rig) {
     }
     store.commit(Batch::new().delete(ITEMS, "07"), house()).await.unwrap();
     store.scrub().await.unwrap();
+    assert!(store.holds(vec![b"none".to_vec(), b"13".to_vec()]).await.unwrap());
+    assert!(!store.holds(vec![b"none".to_vec()]).await.unwrap());
     assert_eq!(keys(&store, "").await.len(), 19);
     put(&store, ITEMS, "07", &7).await;
     let store = rig.crash(store).await;

@@ -95,6 +95,8 @@ async fn fill_and_free(folder: &Path) {
         assert!(put.finish().await.is_err(), "a blob with a hole is never named");
         assert_eq!(replica.put("dep", &[round as u8; 9_000], Timestamp(9)).await, Err(StoreError::Full));
 
+        let other = Store::sqlite(&folder.join("other.db"), &SCHEMA).await;
+        assert_eq!(other.map(drop), Err(StoreError::Full), "a database cannot be made either");
         // reads go on, and what was there before is untouched
         assert_eq!(
             blobs.read(&name).await.unwrap().unwrap(),

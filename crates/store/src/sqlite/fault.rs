@@ -7,6 +7,37 @@ use rusqlite::ffi;
 
 use crate::error::{StoreError, out_of_space};
 
+/// A fault on the way: SQLite's, or already one of ours.
+pub(crate) enum Fault {
+    Sqlite(rusqlite::Error),
+    Store(StoreError),
+}
+
+impl Fault {
+    pub(crate) fn at(self, path: &Path) -> StoreError {
+        match self {
+            Self::Sqlite(fault) => fault.at(path),
+            Self::Store(fault) => fault,
+        }
+    }
+
+    pub(crate) fn is_fatal(&self) -> bool {
+        if let Self::Sqlite(fault) = self { fault.is_fatal() } else { false }
+    }
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(fault: rusqlite::Error) -> Self {
+        Self::Sqlite(fault)
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(fault: StoreError) -> Self {
+        Self::Store(fault)
+    }
+}
+
 pub(crate) trait Translate {
     /// What the fault means for the database at `path`.
     fn at(self, path: &Path) -> StoreError;

@@ -5,11 +5,13 @@
 
 mod fault;
 mod reader;
+mod scrub;
 mod statements;
 mod writer;
 
 use std::fmt;
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{OpenOptions, Permissions};
+use std::io;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,12 +21,13 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, Transactio
 
 use crate::audit::{AuditRow, Head};
 use crate::batch::Prepared;
+use crate::durable::{FILE_MODE, sync_folder};
 use crate::engine::Engine;
 use crate::error::{CommitError, StoreError};
 use crate::limits::LOCK_WAIT;
 use crate::row::{Row, Stretch, parse};
 use crate::schema::{Migration, Opening, Schema, Step, Table};
-use crate::sqlite::fault::Translate;
+use crate::sqlite::fault::Fault;
 use crate::sqlite::reader::Readers;
 use crate::sqlite::statements::Statements;
 use crate::sqlite::writer::Writer;
@@ -87,7 +90,11 @@ impl Engine for Sqlite {
     }
 
     fn scrub(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.writer.scrub())
+        Box::pin(async { self.writer.scrub(self.readers.stop().await?).await })
+    }
+
+    fn holds(&self, needles: Vec<Vec<u8>>) -> BoxFuture<'_, Result<bool, StoreError>> {
+        Box::pin(async { self.writer.search(needles, self.readers.stop().await?).await })
     }
 }
 
@@ -98,19 +105,24 @@ impl fmt::Debug for Sqlite {
 }
 
 /// Makes the file if there is none, readable by its owner alone; SQLite gives the WAL the same mode.
+///
+/// A file that exists is not opened here: closing it again would drop every POSIX lock that this process holds
+/// on it, and with them SQLite's own.
 fn make_private(path: &Path) -> Result<(), StoreError> {
-    let failed = |fault: std::io::Error| StoreError::io("cannot open", path, &fault);
-    let file =
-        OpenOptions::new().read(true).write(true).create(true).mode(MODE).open(path).map_err(failed)?;
-    if file.metadata().map_err(failed)?.permissions().mode() & 0o077 != 0 {
-        file.set_permissions(Permissions::from_mode(MODE)).map_err(failed)?;
+    let failed = |fault: io::Error| StoreError::io("cannot open", path, &fault);
+    match OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path) {
+        Err(fault) if fault.kind() == io::ErrorKind::AlreadyExists => {
+            if std::fs::metadata(path).map_err(failed)?.permissions().mode() & 0o077 != 0 {
+                std::fs::set_permissions(path, Permissions::from_mode(FILE_MODE)).map_err(failed)?;
+            }
+        }
+        made => drop(made.map_err(failed)?),
     }
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(failed)
+    sync_folder(path.parent().unwrap_or(Path::new(".")))
 }
 
 fn connect(path: &Path) -> Result<Connection, StoreError> {
-    let open = || -> Result<Connection, OpenFault> {
+    let open = || -> Result<Connection, Fault> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(LOCK_WAIT)?;
@@ -132,7 +144,7 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 }
 
 /// Reads what the file says about itself and creates or migrates it; one transaction for each step.
-fn bring_up(connection: &mut Connection, schema: &Schema) -> Result<(), OpenFault> {
+fn bring_up(connection: &mut Connection, schema: &Schema) -> Result<(), Fault> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found = found(&transaction)?;
     match schema.opening(found.as_ref().map(|(owner, version)| (owner.as_str(), *version)))? {
@@ -156,7 +168,7 @@ fn bring_up(connection: &mut Connection, schema: &Schema) -> Result<(), OpenFaul
 }
 
 /// Whose database it is and of which version; `None` for a file without any table.
-fn found(connection: &Connection) -> Result<Option<(String, u32)>, OpenFault> {
+fn found(connection: &Connection) -> Result<Option<(String, u32)>, Fault> {
     let tables: u32 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if tables == 0 {
         return Ok(None);
@@ -187,7 +199,7 @@ fn create(transaction: &Transaction<'_>, schema: &Schema) -> rusqlite::Result<()
     Ok(())
 }
 
-fn migrate(connection: &mut Connection, migration: &Migration) -> Result<(), OpenFault> {
+fn migrate(connection: &mut Connection, migration: &Migration) -> Result<(), Fault> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for step in migration.steps {
         match step {
@@ -211,7 +223,7 @@ fn rewrite_all(
     transaction: &Transaction<'_>,
     table: Table,
     rewrite: crate::schema::Rewrite,
-) -> Result<(), OpenFault> {
+) -> Result<(), Fault> {
     let mut next = transaction.prepare(&statements::next_body(table))?;
     let mut update = transaction.prepare(&statements::update_body(table))?;
     let mut last = String::new();
@@ -223,36 +235,6 @@ fn rewrite_all(
         last = key;
     }
 }
-
-/// A fault while opening: SQLite's, or already one of ours.
-enum OpenFault {
-    Sqlite(rusqlite::Error),
-    Store(StoreError),
-}
-
-impl OpenFault {
-    fn at(self, path: &Path) -> StoreError {
-        match self {
-            Self::Sqlite(fault) => fault.at(path),
-            Self::Store(fault) => fault,
-        }
-    }
-}
-
-impl From<rusqlite::Error> for OpenFault {
-    fn from(fault: rusqlite::Error) -> Self {
-        Self::Sqlite(fault)
-    }
-}
-
-impl From<StoreError> for OpenFault {
-    fn from(fault: StoreError) -> Self {
-        Self::Store(fault)
-    }
-}
-
-/// The mode of the database's files.
-const MODE: u32 = 0o600;
 
 /// Prepared statements that each connection keeps; well above what the largest schema needs in use at a time.
 const STATEMENTS: usize = 256;

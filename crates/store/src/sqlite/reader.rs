@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use model::time::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::audit::{AuditRow, Head};
 use crate::error::StoreError;
@@ -48,6 +48,14 @@ impl Readers {
             shared.run(read)
         });
         reading.await.map_err(|_| StoreError::Down("a read was interrupted".into()))?
+    }
+
+    /// Waits until nobody reads and closes all read connections; reads go on when the permit is dropped.
+    pub(crate) async fn stop(&self) -> Result<OwnedSemaphorePermit, StoreError> {
+        let all = Arc::clone(&self.places).acquire_many_owned(READERS as u32).await;
+        let all = all.map_err(|_| StoreError::Down("the readers are closed".into()))?;
+        self.shared.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        Ok(all)
     }
 }
 

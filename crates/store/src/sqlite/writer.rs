@@ -15,9 +15,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use crate::batch::{Change, Expectation, Prepared};
 use crate::error::{CommitError, StoreError};
 use crate::limits::{MAX_GROUP, QUEUE, QUEUE_BYTES};
-use crate::sqlite::fault::Translate;
+use crate::sqlite::fault::{Fault, Translate};
 use crate::sqlite::reader::head;
 use crate::sqlite::statements::{INSERT_RECORD, Statements, VERSION};
+use crate::sqlite::{connect, scrub};
 
 pub(crate) struct Writer {
     /// `None` only while it is dropped.
@@ -29,7 +30,9 @@ pub(crate) struct Writer {
 
 enum Job {
     Commit(Waiting),
-    Scrub(oneshot::Sender<Result<(), StoreError>>),
+    // both hold off the readers for as long as they run, also when nobody waits for the answer any more
+    Scrub(oneshot::Sender<Result<(), StoreError>>, OwnedSemaphorePermit),
+    Search(Vec<Vec<u8>>, oneshot::Sender<Result<bool, StoreError>>, OwnedSemaphorePermit),
 }
 
 struct Waiting {
@@ -45,9 +48,7 @@ impl Writer {
         statements: Arc<Statements>,
         version: u32,
     ) -> Result<Self, StoreError> {
-        let failed = |fault: rusqlite::Error| fault.at(&path);
-        connection.pragma_update(None, "wal_autocheckpoint", 0).map_err(failed)?;
-        connection.pragma_update(None, "cache_size", WRITE_CACHE_KIB).map_err(failed)?;
+        prepare(&connection).map_err(|fault| fault.at(&path))?;
         let (queue, jobs) = mpsc::channel(QUEUE);
         let thread =
             Thread { connection, path: path.clone(), statements, version, unsaved: 0, stopped: None };
@@ -65,9 +66,19 @@ impl Writer {
         answered.await.map_err(|_| gone())?
     }
 
-    pub(crate) async fn scrub(&self) -> Result<(), StoreError> {
+    pub(crate) async fn scrub(&self, alone: OwnedSemaphorePermit) -> Result<(), StoreError> {
         let (answer, answered) = oneshot::channel();
-        self.send(Job::Scrub(answer)).await?;
+        self.send(Job::Scrub(answer, alone)).await?;
+        answered.await.map_err(|_| gone())?
+    }
+
+    pub(crate) async fn search(
+        &self,
+        needles: Vec<Vec<u8>>,
+        alone: OwnedSemaphorePermit,
+    ) -> Result<bool, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        self.send(Job::Search(needles, answer, alone)).await?;
         answered.await.map_err(|_| gone())?
     }
 
@@ -103,22 +114,16 @@ struct Thread {
     stopped: Option<StoreError>,
 }
 
-/// Why a transaction failed as a whole.
-struct Failed(rusqlite::Error);
-
-impl From<rusqlite::Error> for Failed {
-    fn from(fault: rusqlite::Error) -> Self {
-        Self(fault)
-    }
-}
-
 impl Thread {
     fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         let mut next = None;
         while let Some(job) = next.take().or_else(|| jobs.blocking_recv()) {
             match job {
-                Job::Scrub(answer) => {
+                Job::Scrub(answer, _alone) => {
                     let _ = answer.send(self.scrub());
+                }
+                Job::Search(needles, answer, _alone) => {
+                    let _ = answer.send(self.search(&needles));
                 }
                 Job::Commit(first) => {
                     let mut group = vec![first];
@@ -146,11 +151,14 @@ impl Thread {
         let results = match self.transaction(&batches) {
             Ok(results) => results,
             Err(failed) if batches.len() == 1 => vec![Err(self.give_up(failed).into())],
-            // which batch is to blame is found by trying each one alone
-            Err(failed) => {
-                self.give_up(failed);
-                batches.iter().map(|batch| self.alone(batch)).collect()
-            }
+            Err(failed) => match self.give_up(failed) {
+                // nobody of the group is to blame, and each would wait again
+                locked @ StoreError::Locked(_) => {
+                    batches.iter().map(|_| Err(locked.clone().into())).collect()
+                }
+                // which batch is to blame is found by trying each one alone
+                _ => batches.iter().map(|batch| self.alone(batch)).collect(),
+            },
         };
         for (waiting, result) in group.into_iter().zip(results) {
             // whoever stopped waiting does not hear that it happened
@@ -166,7 +174,7 @@ impl Thread {
     }
 
     /// Commits the batches in one transaction; an answer for each, or a fault that undid all of them.
-    fn transaction(&mut self, batches: &[&Prepared]) -> Result<Vec<Result<(), CommitError>>, Failed> {
+    fn transaction(&mut self, batches: &[&Prepared]) -> Result<Vec<Result<(), CommitError>>, Fault> {
         if let Some(stopped) = &self.stopped {
             return Ok(batches.iter().map(|_| Err(stopped.clone().into())).collect());
         }
@@ -196,7 +204,7 @@ impl Thread {
     }
 
     /// Translates a fault, and stops the writer when nothing that it writes can be trusted any more.
-    fn give_up(&mut self, Failed(fault): Failed) -> StoreError {
+    fn give_up(&mut self, fault: Fault) -> StoreError {
         let fatal = fault.is_fatal();
         let fault = fault.at(&self.path);
         if fatal {
@@ -216,7 +224,7 @@ impl Thread {
         let moved = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         if let Err(fault) = moved {
             // nothing is lost: it stays in the WAL, and the next checkpoint tries again
-            let fault = self.give_up(Failed(fault));
+            let fault = self.give_up(fault.into());
             tracing::warn!(%fault, "checkpoint failed");
         }
     }
@@ -225,23 +233,34 @@ impl Thread {
         if let Some(stopped) = &self.stopped {
             return Err(stopped.clone());
         }
-        self.truncate_wal()?;
-        self.connection.execute_batch("VACUUM").map_err(|fault| self.give_up(Failed(fault)))?;
-        self.truncate_wal()
+        scrub::scrub(&self.connection, &self.path).map_err(|fault| self.give_up(fault))?;
+        self.unsaved = 0;
+        Ok(())
     }
 
-    fn truncate_wal(&mut self) -> Result<(), StoreError> {
-        let busy =
-            self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0));
-        match busy {
-            Ok(false) => {
-                self.unsaved = 0;
-                Ok(())
-            }
-            Ok(true) => Err(StoreError::Locked(format!("a reader holds the WAL of {}", self.path.display()))),
-            Err(fault) => Err(self.give_up(Failed(fault))),
+    /// Searches the files with every connection closed, and opens the writer's again.
+    fn search(&mut self, needles: &[Vec<u8>]) -> Result<bool, StoreError> {
+        if let Some(stopped) = &self.stopped {
+            return Err(stopped.clone());
         }
+        let nothing = Connection::open_in_memory().map_err(|fault| self.give_up(fault.into()))?;
+        drop(std::mem::replace(&mut self.connection, nothing));
+        let found = scrub::search(&self.path, needles);
+        let opened = connect(&self.path).and_then(|connection| {
+            prepare(&connection).map(|()| connection).map_err(|fault| fault.at(&self.path))
+        });
+        match opened {
+            Ok(connection) => self.connection = connection,
+            Err(fault) => self.stop(StoreError::Down(fault.to_string())),
+        }
+        found
     }
+}
+
+/// What a connection needs to be the writer's.
+fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+    connection.pragma_update(None, "cache_size", WRITE_CACHE_KIB)
 }
 
 /// The first expectation of a batch that does not hold.
@@ -377,7 +396,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder for the test");
         let mut thread = thread(&folder);
         let lost = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR_FSYNC);
-        let told = thread.give_up(Failed(rusqlite::Error::SqliteFailure(lost, None)));
+        let told = thread.give_up(rusqlite::Error::SqliteFailure(lost, None).into());
         assert!(matches!(told, StoreError::Io(_)), "{told:?}");
         let answers = commit(&mut thread, vec![Batch::new().put(ITEMS, "a", &0), Batch::new()]);
         assert!(answers.iter().all(|answer| matches!(answer, Err(CommitError::Store(StoreError::Down(_))))));
