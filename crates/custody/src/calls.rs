@@ -93,7 +93,14 @@ impl Calls {
     }
 
     /// Makes the intent durable; `number` tells the calls of one request apart.
-    pub(crate) async fn announce(&self, call: Call<'_>, number: [u8; 8]) -> Result<Announced, Refusal> {
+    ///
+    /// `basis` is what must still stand for the call to be made.
+    pub(crate) async fn announce(
+        &self,
+        call: Call<'_>,
+        number: [u8; 8],
+        basis: Batch,
+    ) -> Result<Announced, Refusal> {
         let caller = call.caller;
         let at = self.clock.now();
         let key = format!("{}/{}/{}", caller.tenant, caller.request, crate::hex::encode(&number));
@@ -110,7 +117,7 @@ impl Calls {
         let announced =
             Announced { key, row, principal: caller.principal.to_string(), initiator: caller.initiator };
         let key = announced.key.as_str();
-        let batch = Batch::new().expect_absent(INTENTS, key).put(INTENTS, key, &announced.row);
+        let batch = basis.expect_absent(INTENTS, key).put(INTENTS, key, &announced.row);
         self.store.commit(batch, Cause::Audited(vec![announced.entry(at, "intent")])).await.map_err(lost)?;
         Ok(announced)
     }

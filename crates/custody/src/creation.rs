@@ -277,7 +277,7 @@ impl Custody {
         call: impl Future<Output = Result<T, Answer>>,
     ) -> Result<Result<T, Answer>, Refusal> {
         let announcing = Call { caller, policy: policy.id, slot, operation, key };
-        let announced = self.calls().announce(announcing, self.eight_bytes()).await?;
+        let announced = self.calls().announce(announcing, self.eight_bytes(), Batch::new()).await?;
         let outcome = call.await;
         let slug = match &outcome {
             Ok(_) => "done",

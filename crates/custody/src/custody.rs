@@ -3,14 +3,16 @@
 //! Owns `Custody`: it holds the parts and hands each question to the noun that answers it. Tenants are in
 //! `tenants`, policies in `creation`, containers in `containers`, what the service does by itself in `upkeep`.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
 use crypto::{Key, Random, Volume};
 use model::caller::Caller;
-use model::id::{ContainerId, Generation};
+use model::id::{ContainerId, DepId, Generation};
 use model::refusal::Refusal;
 use model::root_key::RecoveryLevels;
-use model::time::{BoxFuture, Clock};
+use model::slot::Slot;
+use model::time::{BoxFuture, Clock, Moment};
 use model::unwrap::Family;
 use store::{Replica, Store};
 
@@ -30,7 +32,12 @@ struct Inner {
     unwrapper: Arc<Unwrapper>,
     volume: Key<Volume>,
     settings: CustodySettings,
+    /// When upkeep last asked a slot that was due.
+    asked: Asked,
 }
+
+/// When each slot was last asked by upkeep; no longer than `ASK_AGAIN` in it.
+type Asked = Mutex<HashMap<(DepId, Slot), Moment>>;
 
 /// What the operator chooses for every tenant.
 #[derive(Debug, Clone, Default)]
@@ -70,7 +77,7 @@ impl Custody {
         let unwrapper =
             Arc::new(Unwrapper { store, shelf, calls, reach, clock, random, leases: leases.clone() });
         leases.opened_by(&unwrapper);
-        let custody = Self(Arc::new(Inner { unwrapper, volume, settings }));
+        let custody = Self(Arc::new(Inner { unwrapper, volume, settings, asked: Asked::default() }));
         custody.calls().reconcile().await?;
         Ok(custody)
     }
@@ -109,6 +116,10 @@ impl Custody {
 
     pub(crate) fn volume(&self) -> &Key<Volume> {
         &self.0.volume
+    }
+
+    pub(crate) fn asked(&self) -> &Asked {
+        &self.0.asked
     }
 
     pub(crate) fn settings(&self) -> &CustodySettings {

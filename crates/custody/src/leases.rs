@@ -199,6 +199,10 @@ impl Leases {
     async fn renew(&self, unwrapper: Arc<Unwrapper>, caller: Caller, flight: Flight, lease: &DepLease) {
         let sent = self.clock.moment();
         let left = lock(&lease.state).lease.time_to_renew(sent, self.epoch_of(flight.policy));
+        if left.is_zero() {
+            // Too late: nothing was asked, so nothing was silent.
+            return;
+        }
         let opening = Box::pin(detached(unwrapper.clone(), caller.clone(), flight.policy, flight.purpose));
         let renewed = match select(opening, self.clock.sleep(left)).await {
             Either::Left((Ok(opening), _)) => granted(&opening).map_err(|refusal| (refusal, None)),

@@ -30,6 +30,13 @@ impl KeptMemories {
         Ok(Self { tenant, policy, memories, versions })
     }
 
+    /// An empty change that expects both rows as they were read.
+    pub(crate) fn expected(&self) -> Batch {
+        Slot::BOTH.into_iter().zip(self.versions).fold(Batch::new(), |batch, (slot, version)| {
+            expect(batch, &key(self.tenant, self.policy, slot), version)
+        })
+    }
+
     /// Adds the write of one slot's new memory, on the version that was read.
     pub(crate) fn put(&self, batch: Batch, slot: Slot, memory: &SlotMemory) -> Batch {
         let key = key(self.tenant, self.policy, slot);
@@ -37,11 +44,14 @@ impl KeptMemories {
             Slot::First => self.versions[0],
             Slot::Second => self.versions[1],
         };
-        let batch = match version {
-            Some(version) => batch.expect_version(SLOTS, &key, version),
-            None => batch.expect_absent(SLOTS, &key),
-        };
-        batch.put(SLOTS, &key, memory)
+        expect(batch, &key, version).put(SLOTS, &key, memory)
+    }
+}
+
+fn expect(batch: Batch, key: &str, version: Option<u64>) -> Batch {
+    match version {
+        Some(version) => batch.expect_version(SLOTS, key, version),
+        None => batch.expect_absent(SLOTS, key),
     }
 }
 

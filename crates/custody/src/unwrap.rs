@@ -111,6 +111,7 @@ impl Unwrapper {
             machine,
             epoch_read,
             opened: None,
+            basis: None,
         };
         run.follow(step).await
     }
@@ -152,6 +153,7 @@ impl Unwrapper {
             machine,
             epoch_read,
             opened: None,
+            basis: None,
         };
         let announced = run.announce(slot.into()).await?;
         let heard = run.call(slot)?.await;
@@ -209,6 +211,8 @@ struct Run<'a> {
     machine: Unwrap,
     epoch_read: Moment,
     opened: Option<(Seed, Key<Dep>, Moment)>,
+    /// The memories that the last decision rests on, where it did not change them.
+    basis: Option<KeptMemories>,
 }
 
 impl Run<'_> {
@@ -260,7 +264,10 @@ impl Run<'_> {
     }
 
     async fn ask_availability(&mut self, why: AvailabilityUse) -> Result<Step, Refusal> {
-        let announced = self.announce(Asked::Availability).await?;
+        // The memories that the decision rests on must still stand when the intent is written: a denial that another
+        // call has heard meanwhile makes it void.
+        let basis = self.basis.as_ref().map_or_else(Batch::new, KeptMemories::expected);
+        let announced = self.announce_if(Asked::Availability, basis).await?;
         let heard = self.call_with(self.unwrapper.reach.provider(), 2)?.await;
         let step = self.machine.availability_answered(&heard.answer);
         let key = self.slot_key(2)?;
@@ -271,11 +278,17 @@ impl Run<'_> {
         let outcome = outcome_slug(&heard.answer);
         let settled = self.unwrapper.calls.settle(&announced, outcome, Batch::new(), records).await;
         settled.map_err(crate::rows::lost)?;
-        self.opened = heard.opened.map(|(seed, key)| (seed, key, heard.sent_moment));
+        // Its lease counts from before the first root was asked: a denial since then must not be outlived.
+        self.opened = heard.opened.map(|(seed, key)| (seed, key, self.epoch_read));
         Ok(step)
     }
 
     async fn announce(&self, asked: Asked) -> Result<Announced, Refusal> {
+        self.announce_if(asked, Batch::new()).await
+    }
+
+    /// Announces a call on the condition that the rows expected by `basis` are as they were.
+    async fn announce_if(&self, asked: Asked, basis: Batch) -> Result<Announced, Refusal> {
         let index = match asked {
             Asked::First => 0,
             Asked::Second => 1,
@@ -291,7 +304,11 @@ impl Run<'_> {
             operation: Operation::UnwrapKey,
             key: &key,
         };
-        self.unwrapper.calls.announce(call, number).await
+        self.unwrapper.calls.announce(call, number, basis).await.map_err(|refusal| match refusal.code {
+            Code::Conflict => Refusal::new(Code::Busy, "a slot was heard while the key was being opened")
+                .about(self.policy.id),
+            _ => refusal,
+        })
     }
 
     fn call(&self, slot: Slot) -> Result<BoxFuture<'static, Heard>, Refusal> {
@@ -366,6 +383,7 @@ impl Run<'_> {
                 self.policy.epoch = epoch;
             }
             self.machine = machine;
+            self.basis = turn.remember.is_none().then_some(kept);
             self.opened = heard.opened.map(|(seed, key)| (seed, key, heard.sent_moment));
             return Ok(turn.step);
         }

@@ -3,10 +3,12 @@
 //! Owns the two rounds and the loop that runs them. Each round reads, decides and commits piece by piece, so that
 //! a kill between two pieces loses nothing and repeats nothing that matters.
 
+use std::collections::hash_map::Entry;
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use model::caller::{Caller, Initiator, Principal};
-use model::id::{ContainerId, TenantId};
+use model::id::{ContainerId, DepId, TenantId};
 use model::refusal::{Code, Refusal};
 use model::slot::Slot;
 use store::{Batch, Cause, Scan};
@@ -19,6 +21,9 @@ use crate::tenants::PAGE;
 
 /// How long upkeep rests between two rounds.
 pub const REST: Duration = Duration::from_secs(30);
+
+/// How long a slot that was asked, and did not prove itself, is left alone.
+pub(crate) const ASK_AGAIN: Duration = Duration::from_secs(15 * 60);
 
 /// What one sweep did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -62,7 +67,8 @@ impl Custody {
         let mut asked = 0;
         let Ok(kept) = KeptMemories::load(self.store(), policy.tenant, policy.id).await else { return 0 };
         for slot in Slot::BOTH {
-            if !kept.memories.of(slot).proof_due(self.clock().now()) {
+            let due = kept.memories.of(slot).proof_due(self.clock().now());
+            if !due || !self.may_ask_again(policy.id, slot) {
                 continue;
             }
             asked += 1;
@@ -72,6 +78,20 @@ impl Custody {
             }
         }
         asked
+    }
+
+    /// Whether the slot was not asked lately: one that denies or is silent stays due, and is not asked every round.
+    fn may_ask_again(&self, policy: DepId, slot: Slot) -> bool {
+        let now = self.clock().moment();
+        let mut asked = self.asked().lock().unwrap_or_else(PoisonError::into_inner);
+        asked.retain(|_, at| *at + ASK_AGAIN > now);
+        match asked.entry((policy, slot)) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(place) => {
+                place.insert(now);
+                true
+            }
+        }
     }
 
     /// Rewraps every container that waits, a page at a time.

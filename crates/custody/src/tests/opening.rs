@@ -239,3 +239,22 @@ async fn idle_slots_are_proved_so_that_there_is_evidence_when_an_outage_comes() 
     world.unreachable("contoso-b", "exo");
     assert_eq!(open_word(&world.custody, &user(&tenant), id, &sealed).await.expect("evidence"), b"a word");
 }
+
+#[tokio::test]
+async fn a_slot_that_stays_silent_is_not_asked_in_every_round() {
+    let world = World::new().await;
+    let (tenant, _, _, _) = mailbox(&world).await;
+    world.unreachable("contoso-a", "exo");
+    world.clock.advance(6 * HOUR);
+    world.custody.prove_due().await;
+    let asked = world.unwraps("contoso-a", "exo");
+    for _ in 0..10 {
+        world.clock.advance(30 * SECOND);
+        world.custody.prove_due().await;
+    }
+    assert_eq!(world.unwraps("contoso-a", "exo"), asked);
+    world.clock.advance(15 * 60 * SECOND);
+    world.custody.prove_due().await;
+    assert_eq!(world.unwraps("contoso-a", "exo"), asked + 1);
+    drop(tenant);
+}
