@@ -2,13 +2,14 @@
 """Checks every file in this folder with a second implementation, written from spec/ alone. It never writes.
 
 Needs Python 3 and the package `cryptography` (any version with AESGCM). The Rust code checks the same files in
-`cargo test -p freehold-crypto known_answers`.
+`cargo test -p freehold-crypto known_answers` and `cargo test -p freehold-workloads known_answers`.
 """
 import hashlib
 import hmac
 import json
 import pathlib
 import sys
+import uuid
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -159,6 +160,41 @@ def verdict(stored, seed, place):
     return "lying"
 
 
+# Objects: spec/objects.md
+
+BLOB = 8 << 20
+
+
+def short_and_long(wrapped, message):
+    return short(wrapped) + len(message).to_bytes(4, "big") + message
+
+
+def digest(content):
+    pieces = [hashlib.sha256(content[at : at + BLOB]).digest() for at in range(0, max(len(content), 1), BLOB)]
+    return pieces[0] if len(pieces) == 1 else hashlib.sha256(b"".join(pieces)).digest()
+
+
+def tag(container_key, use, content):
+    return hmac.digest(expand(container_key, context("lookup", {"use": use}), 32), content, "sha256").hex()
+
+
+def import_tag(container_key, path, size, content_digest):
+    path = path.encode()
+    return tag(container_key, "import", len(path).to_bytes(4, "big") + path + size.to_bytes(8, "big") + content_digest)
+
+
+def blob_part(attempt, number):
+    return int(attempt, 16) << 16 | number
+
+
+def seal_part(container_key, container, object_id, part, parts, content):
+    """The wrapped DEK and the message of one part; `parts` gives the DEK and the salts."""
+    place = {"container": container, "object": object_id.replace("-", ""), "part": part}
+    dek = unhex(parts["dek"])
+    wrapped = seal(container_key, unhex(parts["dek_salt"]), context("dek", place), dek)
+    return wrapped, seal(dek, unhex(parts["salt"]), context("content", place), content)
+
+
 # The files. Each function gives pairs of (what, expected, found).
 
 
@@ -237,11 +273,43 @@ def lifecycle(file):
         yield name, file["steps"][0]["dep_key"], step["dep_key"]
 
 
+def objects(file):
+    container, key = file["container"], unhex(file["container_key"])
+    place = {"container": container}
+    wrapped = seal(unhex(file["volume_key"]), unhex(file["salt"]), context("container-under-volume", place), key)
+    yield "container key", file["wrapped_container_key"], wrapped.hex()
+    for case in file["names"]:
+        yield case["name"], case["tag"], tag(key, "name", case["name"].encode())
+    for case in file["imports"]:
+        found = digest(pattern(case["size"]))
+        yield case["path"], case["digest"], found.hex()
+        yield case["path"], case["tag"], import_tag(key, case["path"], case["size"], found)
+    for case in file["rows"]:
+        row, object_id = case["row"], case["object"]
+        details = json.dumps(case["details"], ensure_ascii=False, separators=(",", ":")).encode()
+        parts = [short_and_long(*seal_part(key, container, object_id, "metadata", case["sealed_details"], details))]
+        if row["blobs"] == 0:
+            part, content = blob_part(row["attempt"], 0), unhex(case["content"])
+            parts.append(short_and_long(*seal_part(key, container, object_id, part, case["sealed_content"], content)))
+        yield case["name"], case["payload"], (bytes([3 - len(parts)]) + b"".join(parts)).hex()
+        yield case["name"], row["name_tag"], tag(key, "name", case["details"]["name"].encode())
+        for field in ("v", "kind", "version", "size", "created", "changed", "attempt"):
+            yield case["name"], row[field], case["details"][field]
+    for case in file["blobs"]:
+        part = blob_part(case["attempt"], case["number"])
+        wrapped, message = seal_part(key, container, case["object"], part, case["sealed"], unhex(case["content"]))
+        name = case["object"].replace("-", "") + case["attempt"] + f"{case['number']:04x}"
+        tenant, holder = (str(uuid.UUID(container[field])) for field in ("tenant", "container"))
+        yield "blob", case["file"], (short(wrapped) + message).hex()
+        yield "blob", case["name"], f"{tenant}/{holder}/{name}"
+
+
 FILES = {
     "sealed-format.json": sealed_format,
     "keys.json": keys,
     "wrap-set.json": wrap_sets,
     "revocation-leaves-contexts.json": lifecycle,
+    "objects.json": objects,
 }
 
 

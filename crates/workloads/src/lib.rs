@@ -15,6 +15,8 @@ mod find;
 mod holder;
 mod ids;
 mod import;
+#[cfg(test)]
+mod known_answers;
 mod lease;
 mod list;
 mod mail;
