@@ -261,4 +261,26 @@ mod tests {
             assert_eq!(number("secure_delete"), 1);
         }
     }
+
+    #[test]
+    fn of_two_processes_that_migrate_one_does_it() {
+        const ITEMS: Table = Table("items");
+        const V1: Schema = Schema { owner: "test", version: 1, tables: &[ITEMS], migrations: &[] };
+        const TO_2: Migration =
+            Migration { to: 2, steps: &[Step::Rewrite(ITEMS, |_, old| Ok([old].into()))] };
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let path = folder.path().join("test.db");
+        make_private(&path).expect("a new file");
+        let mut connection = connect(&path).expect("a new connection");
+        assert!(bring_up(&mut connection, &V1).is_ok());
+        connection.execute("INSERT INTO items VALUES ('a', 1, '1', NULL)", []).expect("plain SQL");
+        // both decided to migrate before either began
+        assert!(migrate(&mut connection, &TO_2).is_ok());
+        let Err(Fault::Store(StoreError::Locked(_))) = migrate(&mut connection, &TO_2) else {
+            panic!("it was migrated twice");
+        };
+        let body: String =
+            connection.query_row("SELECT body FROM items", [], |row| row.get(0)).expect("a row");
+        assert_eq!(body, "[1]");
+    }
 }

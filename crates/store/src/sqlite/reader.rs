@@ -159,3 +159,33 @@ fn record(row: &rusqlite::Row<'_>) -> rusqlite::Result<AuditRow> {
         hash: row.get(6)?,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::Schema;
+
+    #[tokio::test]
+    async fn while_reading_is_stopped_no_connection_is_open_and_none_is_made() {
+        const ITEMS: Table = Table("items");
+        const SCHEMA: Schema = Schema { owner: "test", version: 1, tables: &[ITEMS], migrations: &[] };
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let path = folder.path().join("test.db");
+        let _writer = crate::sqlite::Sqlite::open(path.clone(), SCHEMA).await.expect("a new database");
+        let readers = Readers::new(path, Arc::new(Statements::new(SCHEMA.tables)));
+        let open = || readers.shared.idle.lock().expect("nobody panicked").len();
+        let read = || readers.run(|reader| reader.rows(ITEMS, vec!["a".into()]));
+        assert_eq!(read().await, Ok(vec![None]));
+        assert_eq!(open(), 1);
+
+        let stopped = readers.stop().await.expect("nobody reads");
+        assert_eq!(open(), 0);
+        let mut waiting = std::pin::pin!(read());
+        assert!(futures::poll!(waiting.as_mut()).is_pending());
+        tokio::task::yield_now().await;
+        assert!(futures::poll!(waiting.as_mut()).is_pending());
+        assert_eq!(open(), 0);
+        drop(stopped);
+        assert_eq!(waiting.await, Ok(vec![None]));
+    }
+}

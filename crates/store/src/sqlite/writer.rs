@@ -323,6 +323,11 @@ mod tests {
     use crate::batch::{Batch, Cause};
     use crate::schema::{Schema, Table};
 
+    thread_local! {
+        /// How often a lock was asked for again.
+        static TRIES: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+    }
+
     const ITEMS: Table = Table("items");
     const SCHEMA: Schema = Schema { owner: "test", version: 1, tables: &[ITEMS], migrations: &[] };
 
@@ -389,6 +394,25 @@ mod tests {
         let conflict = CommitError::Conflict { table: ITEMS, key: "lock".into() };
         assert_eq!(answers, [Ok(()), Err(conflict), Ok(())], "the second sees what the first wrote");
         assert_eq!(keys(&thread), ["a", "c", "lock"]);
+    }
+
+    #[test]
+    fn a_lock_is_waited_for_once_and_not_by_each_batch() {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        let mut thread = thread(&folder);
+        let other = rusqlite::Connection::open(&thread.path).expect("another process");
+        other.execute_batch("BEGIN IMMEDIATE").expect("the lock");
+        // counts in place of waiting
+        let counting = |_| {
+            TRIES.set(TRIES.get() + 1);
+            false
+        };
+        thread.connection.busy_handler(Some(counting)).expect("a handler");
+        let answers = commit(&mut thread, (0..9).map(|_| Batch::new()).collect());
+        assert!(
+            answers.iter().all(|answer| matches!(answer, Err(CommitError::Store(StoreError::Locked(_)))))
+        );
+        assert_eq!(TRIES.get(), 1);
     }
 
     #[test]
