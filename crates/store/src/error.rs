@@ -52,11 +52,10 @@ impl StoreError {
         Self::Misuse(format!("{what} has {found}, the limit is {limit}"))
     }
 
-    /// Translates a fault of the file system; `what` says what was being done, `place` is on the disk concerned.
+    /// Translates a fault of the file system; `what` says what was being done, `place` with which file.
     pub(crate) fn io(what: &str, place: &Path, fault: &io::Error) -> Self {
         match fault.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::Full,
-            _ if out_of_space(place) => Self::Full,
             _ => Self::Io(format!("{what} {}: {fault}", place.display())),
         }
     }
@@ -78,7 +77,7 @@ pub enum CommitError {
     Store(#[from] StoreError),
 }
 
-/// Whether the file system that holds `place` has no block left: then a vague fault is really a full disk.
+/// Whether the file system that holds `place` has no block left: then a vague fault of SQLite is really a full disk.
 pub(crate) fn out_of_space(place: &Path) -> bool {
     let existing = place.ancestors().find(|p| !p.as_os_str().is_empty() && p.exists());
     existing

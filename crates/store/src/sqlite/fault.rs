@@ -71,6 +71,9 @@ impl Translate for rusqlite::Error {
             | Self::Utf8Error(..) => {
                 StoreError::Corrupt(format!("{place}: a column holds the wrong kind of value"))
             }
+            Self::QueryReturnedNoRows => {
+                StoreError::Corrupt(format!("{place}: a row of the frame is missing"))
+            }
             _ => StoreError::Io(format!("{place}: {self}")),
         }
     }

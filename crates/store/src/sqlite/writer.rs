@@ -8,13 +8,14 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use crate::batch::{Change, Expectation, Prepared};
 use crate::error::{CommitError, StoreError};
-use crate::limits::{MAX_GROUP, QUEUE, QUEUE_BYTES};
+use crate::limits::{LOCK_WAIT, MAX_GROUP, QUEUE, QUEUE_BYTES};
 use crate::sqlite::fault::{Fault, Translate};
 use crate::sqlite::reader::head;
 use crate::sqlite::statements::{INSERT_RECORD, Statements, VERSION};
@@ -218,15 +219,31 @@ impl Thread {
         self.stopped = Some(why);
     }
 
-    /// Moves what the WAL holds into the database file, as far as no reader needs it.
+    /// Moves what the WAL holds into the database file, so that the next transaction starts the WAL over.
+    ///
+    /// While somebody reads from the WAL it can only grow. Where reads follow each other without a gap, the
+    /// writer therefore waits for a moment without a reader, once the WAL is large.
     fn checkpoint(&mut self) {
         self.unsaved = 0;
-        let moved = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
-        if let Err(fault) = moved {
+        let result = self.move_wal("PASSIVE").and_then(|frames| {
+            if frames < WAL_FRAMES {
+                return Ok(());
+            }
+            self.connection.busy_timeout(GAP_WAIT)?;
+            let moved = self.move_wal("RESTART");
+            self.connection.busy_timeout(LOCK_WAIT)?;
+            moved.map(drop)
+        });
+        if let Err(fault) = result {
             // nothing is lost: it stays in the WAL, and the next checkpoint tries again
             let fault = self.give_up(fault.into());
             tracing::warn!(%fault, "checkpoint failed");
         }
+    }
+
+    /// Runs a checkpoint as far as it can; says how many frames the WAL holds.
+    fn move_wal(&self, mode: &str) -> rusqlite::Result<i64> {
+        self.connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| row.get(1))
     }
 
     fn scrub(&mut self) -> Result<(), StoreError> {
@@ -313,6 +330,12 @@ const CHECKPOINT_AT: usize = 8_192;
 
 /// Changes after which the WAL is written back once nobody waits.
 const CHECKPOINT_IDLE: usize = 2_048;
+
+/// Frames of the WAL, a page of 4 KiB each, above which the writer waits for a gap between readers.
+const WAL_FRAMES: i64 = 8_192;
+
+/// How long it waits for such a gap.
+const GAP_WAIT: Duration = Duration::from_millis(100);
 
 /// The writer's page cache, as SQLite writes a size in KiB.
 const WRITE_CACHE_KIB: i64 = -64 << 10;
