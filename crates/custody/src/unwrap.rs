@@ -31,7 +31,9 @@ use crate::rows::{CONNECTIONS, Kept, POLICIES, load, trouble};
 use crate::wraps::WrapShelf;
 
 /// How often an outcome is written again after another call changed the same slot.
-const OUTCOME_RACES: u32 = 8;
+///
+/// Every success of the same slot is such a change; a denial that gave up here would be lost.
+const OUTCOME_RACES: u32 = 64;
 
 /// A policy's seed and key, and what is known about how they were opened.
 #[derive(Debug)]
@@ -357,12 +359,19 @@ impl Run<'_> {
             let reply = Reply { slot, answer: heard.answer.clone(), sent: heard.sent, heard: heard.heard };
             let turn = machine.answered(reply, &kept.memories, clock.now());
             let (mut batch, mut records, mut fence) = (Batch::new(), Vec::new(), None);
+            let mut known = self.policy.epoch;
             if let Some((slot, event)) = &turn.remember {
                 let remembered = kept.memories.of(*slot).after(event);
                 batch = kept.put(batch, *slot, &remembered.memory);
                 if remembered.newly_denied {
                     let mut policy = self.unwrapper.policy(self.caller, self.policy.id).await?;
+                    // Only who knew the epoch before this denial knows the one after it: if another denial came
+                    // between, an answer of before it must open nothing.
+                    let only_ours = policy.value.epoch == known;
                     policy.value.epoch = policy.value.epoch.next();
+                    if only_ours {
+                        known = policy.value.epoch;
+                    }
                     let key = policy.value.key();
                     batch = batch.expect_version(POLICIES, &key, policy.version).put(
                         POLICIES,
@@ -380,8 +389,8 @@ impl Run<'_> {
             }
             if let Some(epoch) = fence {
                 leases.fence(self.policy.id, epoch);
-                self.policy.epoch = epoch;
             }
+            self.policy.epoch = known;
             self.machine = machine;
             self.basis = turn.remember.is_none().then_some(kept);
             self.opened = heard.opened.map(|(seed, key)| (seed, key, heard.sent_moment));
