@@ -48,9 +48,17 @@ struct PolicyNow {
 /// Where the lease of one flight lives.
 #[derive(Debug, Default)]
 struct Cell {
-    /// Held while the key is being opened: single flight.
-    gate: tokio::sync::Mutex<()>,
+    /// Held while the key is being opened, also when nobody waits for it any more: single flight.
+    gate: Arc<tokio::sync::Mutex<()>>,
     lease: Mutex<Option<Arc<DepLease>>>,
+    failed: Mutex<Failed>,
+}
+
+/// How many unwraps of a flight opened nothing, and what the last one said: an answer to whoever waited for it.
+#[derive(Debug, Default)]
+struct Failed {
+    count: u64,
+    last: Option<Refusal>,
 }
 
 /// An opened DEP key and the lease on it.
@@ -68,6 +76,8 @@ pub(crate) struct DepLease {
 struct State {
     lease: lease::Lease,
     used: Moment,
+    /// When the key is opened again; drawn once for each lease, so that nodes do not ask in step.
+    renew_at: Moment,
     /// Why the last renewal opened nothing; told to whoever still holds the ended lease.
     refused: Option<Refusal>,
 }
@@ -97,17 +107,41 @@ impl Leases {
         if let Some(lease) = cell.living(flight) {
             return Ok(lease);
         }
-        let _gate = cell.gate.lock().await;
+        let before = lock(&cell.failed).count;
+        let gate = cell.gate.clone().lock_owned().await;
         if let Some(lease) = cell.living(flight) {
             return Ok(lease);
         }
-        let opening = detached(unwrapper, caller.clone(), policy.id, purpose).await;
-        let opening = opening.map_err(|unopened| unopened.refusal)?;
-        let lease = Arc::new(self.grant(opening)?);
-        *lock(&cell.lease) = Some(lease.clone());
-        if purpose == Purpose::Content {
-            tokio::spawn(self.clone().keep(caller.clone(), flight, cell.clone(), lease.clone()));
+        if let Some(refusal) = cell.failed_since(before) {
+            return Err(refusal);
         }
+        // The gate goes with the task: a caller who leaves and comes back does not begin a second unwrap.
+        let (leases, caller) = (self.clone(), caller.clone());
+        let task = tokio::spawn(async move {
+            let opened = leases.open_now(unwrapper, caller, flight, &cell).await;
+            if let Err(refusal) = &opened {
+                let mut failed = lock(&cell.failed);
+                *failed = Failed { count: failed.count + 1, last: Some(refusal.clone()) };
+            }
+            drop(gate);
+            opened
+        });
+        let broken = || Refusal::new(Code::Ours, "the unwrap did not end").about(policy.id);
+        task.await.unwrap_or_else(|_| Err(broken()))
+    }
+
+    async fn open_now(
+        self: &Arc<Self>,
+        unwrapper: Arc<Unwrapper>,
+        caller: Caller,
+        flight: Flight,
+        cell: &Arc<Cell>,
+    ) -> Result<Arc<DepLease>, Refusal> {
+        let opening = unwrapper.open(&caller, flight.policy, flight.purpose).await;
+        let opening = opening.map_err(|unopened| unopened.refusal)?;
+        let lease = Arc::new(self.grant(opening, unwrapper.jitter())?);
+        *lock(&cell.lease) = Some(lease.clone());
+        tokio::spawn(self.clone().keep(caller, flight, cell.clone(), lease.clone()));
         Ok(lease)
     }
 
@@ -128,6 +162,12 @@ impl Leases {
     /// A lease on a key of the volume layer: nobody's to refuse.
     pub(crate) fn volume_lease(&self, key: Key<Container>) -> VolumeLease {
         VolumeLease { key }
+    }
+
+    /// How many flights hold a key in memory.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
+        lock(&self.cells).values().filter(|cell| lock(&cell.lease).is_some()).count()
     }
 
     fn unwrapper(&self) -> Result<Arc<Unwrapper>, Refusal> {
@@ -162,8 +202,9 @@ impl Leases {
         Ok(cells.entry(flight).or_default().clone())
     }
 
-    fn grant(self: &Arc<Self>, opening: Opening) -> Result<DepLease, Refusal> {
+    fn grant(self: &Arc<Self>, opening: Opening, jitter: u16) -> Result<DepLease, Refusal> {
         let lease = granted(&opening)?;
+        let renew_at = lease.renew_at(jitter);
         let Opening { key, policy, .. } = opening;
         let used = self.clock.moment();
         Ok(DepLease {
@@ -171,12 +212,12 @@ impl Leases {
             generation: policy.generation,
             key,
             settings: policy.settings,
-            state: Mutex::new(State { lease, used, refused: None }),
+            state: Mutex::new(State { lease, used, renew_at, refused: None }),
             leases: self.clone(),
         })
     }
 
-    /// Keeps one lease: reads the epoch, renews ahead of expiry while the key is in use, drops the key at the end.
+    /// Keeps one lease: reads the epoch, renews ahead of expiry while content is in use, drops the key at the end.
     async fn keep(self: Arc<Self>, caller: Caller, flight: Flight, cell: Arc<Cell>, lease: Arc<DepLease>) {
         let caller = Caller { principal: Principal("lease-keeper".into()), ..caller };
         while let Some(wait) = lease.wait(self.clock.moment()) {
@@ -186,7 +227,7 @@ impl Leases {
             if self.read_policy(&unwrapper, &caller, flight.policy).await.is_err() {
                 continue;
             }
-            if lease.renewal_is_due(self.clock.moment(), unwrapper.jitter()) {
+            if flight.purpose == Purpose::Content && lease.renewal_is_due(self.clock.moment()) {
                 self.renew(unwrapper, caller, flight, &lease).await;
             }
         }
@@ -226,6 +267,7 @@ impl Leases {
                 state.refused = Some(refusal);
             }
         }
+        state.renew_at = state.lease.renew_at(unwrapper.jitter());
     }
 
     fn epoch_of(&self, policy: DepId) -> EpochRead {
@@ -242,6 +284,12 @@ impl Cell {
     fn living(&self, flight: Flight) -> Option<Arc<DepLease>> {
         let lease = lock(&self.lease).clone()?;
         lease.check(flight.initiator, flight.purpose).is_ok().then_some(lease)
+    }
+
+    /// What the last unwrap said, if one failed since `before` were counted.
+    fn failed_since(&self, before: u64) -> Option<Refusal> {
+        let failed = lock(&self.failed);
+        if failed.count == before { None } else { failed.last.clone() }
     }
 }
 
@@ -274,7 +322,12 @@ impl DepLease {
                 state.used = now;
                 Ok(())
             }
-            Err(ended) => Err(state.refused.clone().unwrap_or_else(|| over(self.policy, ended))),
+            // What the last renewal said explains why time ran out; it does not explain a denial that came after.
+            Err(ended) => {
+                let said = state.refused.clone();
+                let explains = |said: &Refusal| ended == Ended::Time || said.code == Code::RefusedByCustomer;
+                Err(said.filter(explains).unwrap_or_else(|| over(self.policy, ended)))
+            }
         }
     }
 
@@ -282,16 +335,20 @@ impl DepLease {
     fn wait(&self, now: Moment) -> Option<Duration> {
         let (epoch, _) = self.leases.policy_now(self.policy);
         let state = lock(&self.state);
-        let over = epoch.epoch != state.lease.epoch() || now >= state.lease.not_after(epoch);
-        let renewal = now.until(state.lease.renew_at(0)).max(Duration::from_millis(1));
-        (!over).then(|| renewal.min(EpochRead::interval(self.settings.bound)))
+        let end = state.lease.not_after(epoch);
+        let over = epoch.epoch != state.lease.epoch() || now >= end;
+        // A renewal that is overdue opened nothing, or nobody used the key: it is looked at again, and not at once.
+        let renewal =
+            if now < state.renew_at { state.renew_at } else { now + self.settings.bound.duration() / 8 };
+        let next = renewal.min(now + EpochRead::interval(self.settings.bound)).min(end);
+        (!over).then(|| now.until(next))
     }
 
     /// A lease is renewed while it was used within the last bound, or hold if that is longer.
-    fn renewal_is_due(&self, now: Moment, jitter: u16) -> bool {
+    fn renewal_is_due(&self, now: Moment) -> bool {
         let state = lock(&self.state);
         let kept_for = self.settings.bound.duration().max(self.settings.hold.duration());
-        now >= state.lease.renew_at(jitter) && now < state.used + kept_for
+        now >= state.renew_at && now < state.used + kept_for
     }
 
     fn not_after(&self) -> Moment {
