@@ -25,6 +25,20 @@ pub struct Cli {
     pub command: Command,
 }
 
+impl Cli {
+    /// The flags, with those that only one command has: they are settings too.
+    pub fn settings(&self) -> Flags {
+        let mut flags = self.flags.clone();
+        if let Command::Serve { role, listen } = &self.command {
+            let party = role.as_deref().unwrap_or("all");
+            let key = if matches!(party, "vault" | "availability-vault") { party } else { "service" };
+            flags.set.extend(role.clone().map(|role| ("role".to_owned(), role)));
+            flags.set.extend(listen.clone().map(|listen| (format!("{key}.listen"), listen)));
+        }
+        flags
+    }
+}
+
 /// Flags of every command; they win over the environment, which wins over the file.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Settings")]
@@ -80,6 +94,24 @@ Examples:
         #[arg(long)]
         json: bool,
     },
+    /// Run one party, or all three, until told to stop.
+    ///
+    /// All three in one process is a demonstration; apart, under different people, they are a separation of powers:
+    /// the customer's vault, the service, and the provider's availability vault. Ctrl-C or SIGTERM lets open requests
+    /// end and stops; a second one stops at once. SIGHUP reads the certificate again.
+    #[command(after_help = "\
+Examples:
+  freehold serve --data my-data
+  freehold serve --data my-data --role vault
+  freehold serve --role service --config /etc/freehold.toml")]
+    Serve {
+        /// Which party: all, service, vault or availability-vault
+        #[arg(long, value_name = "ROLE")]
+        role: Option<String>,
+        /// Where the party listens; with --role all, where the service does
+        #[arg(long, value_name = "ADDRESS")]
+        listen: Option<String>,
+    },
     /// Take customers in, and list them.
     Tenant {
         /// What to do with them.
@@ -96,11 +128,9 @@ Examples:
   freehold import --data my-data --tenant ID --site sites/operations --create report.pdf drawings/")]
     Import(Import),
     /// List the objects of a mailbox or a site.
-    #[command(
-        after_help = "\
+    #[command(after_help = "\
 Examples:
-  freehold list --data my-data --tenant ID --mailbox alice@contoso.com"
-    )]
+  freehold list --data my-data --tenant ID --mailbox alice@contoso.com")]
     List(List),
     /// Read an object, a range of it, or all objects of a mailbox or a site.
     #[command(after_help = "\
@@ -110,11 +140,9 @@ Examples:
   freehold read --data my-data --tenant ID --site sites/operations --all --out copy/")]
     Read(ReadObject),
     /// Replace an object's content; the old content is gone.
-    #[command(
-        after_help = "\
+    #[command(after_help = "\
 Examples:
-  freehold overwrite --data my-data --tenant ID --site S --id ID new.pdf"
-    )]
+  freehold overwrite --data my-data --tenant ID --site S --id ID new.pdf")]
     Overwrite(Overwrite),
     /// Delete an object with all its bytes.
     #[command(after_help = "\

@@ -16,7 +16,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
 use crate::layout::Layout;
-use crate::node::{Edge, Lab};
+use crate::node::{Edge, Lab, Wiring};
 use crate::random::SystemRandom;
 
 /// Runs one command on the data folder, with every party in this process, and closes it again.
@@ -28,7 +28,7 @@ pub fn with_lab<T>(
     let runtime = runtime.map_err(|error| Failure::new(Exit::Ours, error))?;
     let outcome = runtime.block_on(async {
         let edge = Edge { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
-        let lab = Lab::open(Layout::new(config), &edge, &[]).await?;
+        let lab = Lab::open(Layout::new(config), &edge, &Wiring::free(config), &[]).await?;
         let outcome = command(&lab, &edge).await;
         lab.close().await;
         outcome

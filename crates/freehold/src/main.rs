@@ -13,7 +13,7 @@ use freehold::exit::{Answer, Failure};
 use freehold::logs::LogLevel;
 use freehold::settings::Kind;
 use freehold::tour::Options;
-use freehold::{commands, config, doctor, logs, tour};
+use freehold::{commands, config, doctor, logs, serve, tour};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -38,10 +38,10 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> Result<Answer, Failure> {
-    let config = Config::load(&cli.flags, std::env::vars_os())?;
+    let config = Config::load(&cli.settings(), std::env::vars_os())?;
     let level = match (&cli.command, config.log_level.origin()) {
         // A story is not told between log lines, unless somebody asked for them.
-        (Command::Config { .. } | Command::Doctor { .. }, _) => *config.log_level,
+        (Command::Config { .. } | Command::Doctor { .. } | Command::Serve { .. }, _) => *config.log_level,
         (_, Origin::Default) => LogLevel::parse("error").unwrap_or(*config.log_level),
         _ => *config.log_level,
     };
@@ -54,6 +54,7 @@ fn run(cli: &Cli) -> Result<Answer, Failure> {
                 Options { mail: mail.clone(), files: files.clone(), data, keep: *keep, json: *json };
             Ok(Answer { text: String::new(), exit: tour::run(&options)? })
         }
+        Command::Serve { .. } => serve::run(&config),
         Command::Tenant { action } => commands::tenant::answer(&config, action),
         Command::Import(import) => commands::import::answer(&config, import),
         Command::List(list) => object::list(&config, list),

@@ -7,6 +7,7 @@ mod lab;
 mod program;
 mod provider;
 mod service;
+mod wiring;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,50 +25,51 @@ pub use self::lab::Lab;
 pub use self::program::Program;
 pub use self::provider::{APPLICATIONS, PROVIDER_DIRECTORY, prepare_applications, prepare_provider};
 pub use self::service::{SERVICE_SCHEMA, Service};
+pub use self::wiring::{AVAILABILITY_SUFFIX, VAULT_SUFFIX, Wiring};
 use crate::exit::{Exit, Failure};
 use crate::layout::Layout;
+use crate::settings;
 use crate::wire::Names;
 
-/// The domain of the customers' vaults in the lab.
-pub const VAULT_SUFFIX: &str = "vault.localhost";
-/// The domain of the provider's availability vault.
-pub const AVAILABILITY_SUFFIX: &str = "availability.localhost";
-
-/// The way from custody to every vault of the lab, by the credentials that lie in the keys folder.
-pub fn lab_reach(
+/// The way from custody to every vault of an installation, by the credentials that lie in the keys folder.
+pub fn reach(
     layout: &Layout,
     authority: &CertificateDer<'static>,
     names: &Names,
+    wiring: &Wiring,
     clock: Arc<dyn Clock>,
 ) -> Result<AzureReach, Failure> {
-    let customers = application_of(layout, authority, names, VAULT_SUFFIX)?;
+    let customers = applications_of(layout, authority, names, &wiring.vault)?;
     let mut applications = HashMap::new();
     for (kind, name, client_id) in APPLICATIONS {
         applications.insert(kind, Arc::new(customers(name, client_id)?));
     }
-    let service = application_of(layout, authority, names, AVAILABILITY_SUFFIX)?;
+    let service = applications_of(layout, authority, names, &wiring.availability)?;
+    let suffix = parsed(&wiring.availability)?;
+    let key = |vault, name| {
+        KeyIdentifier::from_parts(vault, &suffix, name, None).expect("the provider's vaults have plain names")
+    };
     let provider = Provider {
         connection: Connection {
             application: Arc::new(service(provider::SERVICE.0, provider::SERVICE.1)?),
             directory: provider::directory(),
             version: 0,
         },
-        roots: ["provider-a", "provider-b"].map(|vault| provider_key(vault, "root")),
-        availability: provider_key("availability", "any"),
+        roots: ["provider-a", "provider-b"].map(|vault| key(vault, "root")),
+        availability: key("availability", "any"),
     };
     AzureReach::new(applications, provider, clock).map_err(|error| Failure::new(Exit::Ours, error))
 }
 
 /// Makes applications of one vault domain from their credentials on disk.
-fn application_of<'a>(
+fn applications_of<'a>(
     layout: &'a Layout,
     authority: &CertificateDer<'static>,
     names: &Names,
-    suffix: &str,
+    suffix: &settings::Suffix,
 ) -> Result<impl Fn(&str, &str) -> Result<Application, Failure> + use<'a>, Failure> {
     let ours = |error: &dyn std::error::Error| Failure::new(Exit::Ours, error.to_string());
-    let suffix: Suffix = suffix.parse().expect("the lab's suffixes are suffixes");
-    let cloud = Cloud::of(suffix).map_err(|error| ours(&error))?;
+    let cloud = Cloud::of(parsed(suffix)?).map_err(|error| ours(&error))?;
     let trust = Trust::lab(authority).map_err(|error| ours(&error))?;
     let lab = LabMap::new(names.entries().iter().cloned()).map_err(|error| ours(&error))?;
     Ok(move |name: &str, client_id: &str| {
@@ -85,9 +87,8 @@ fn application_of<'a>(
     })
 }
 
-fn provider_key(vault: &str, name: &str) -> KeyIdentifier {
-    let suffix = AVAILABILITY_SUFFIX.parse().expect("the lab's suffixes are suffixes");
-    KeyIdentifier::from_parts(vault, &suffix, name, None).expect("the provider's vaults have plain names")
+fn parsed(suffix: &settings::Suffix) -> Result<Suffix, Failure> {
+    suffix.as_str().parse().map_err(|error| Failure::new(Exit::Usage, error))
 }
 
 /// Clock and randomness, which enter here and are handed down.

@@ -209,6 +209,11 @@ impl Suffix {
         &self.0
     }
 
+    /// Whether a port is part of it, and so of every key identifier.
+    pub fn has_port(&self) -> bool {
+        self.0.contains(':')
+    }
+
     /// The domain alone, as it stands in a certificate.
     pub fn domain(&self) -> &str {
         self.0.split(':').next().unwrap_or_default()

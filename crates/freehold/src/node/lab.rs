@@ -5,24 +5,19 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use custody::Reach;
 
-use super::{
-    AVAILABILITY_SUFFIX, Edge, Program, Service, VAULT_SUFFIX, lab_reach, prepare_applications,
-    prepare_provider,
-};
+use super::{Edge, Program, Service, Wiring, prepare_applications, prepare_provider, reach};
 use crate::authority::lab_names;
 use crate::certificates::Certificate;
 use crate::exit::{Exit, Failure};
 use crate::folder::DataFolder;
 use crate::layout::Layout;
 use crate::listener::Listener;
-use crate::settings::{Kind, Role, Suffix};
+use crate::settings::Role;
 use crate::wire::{self, Names};
-
-/// What errors about the lab's listeners name.
-const SETTING: &str = "the lab";
 
 /// Everything that runs.
 #[derive(Debug)]
@@ -45,32 +40,31 @@ pub struct Lab {
 
 impl Lab {
     /// Opens every party on a data folder and makes what the provider needs; each of `hosts` gets its own listener.
-    pub async fn open(layout: Layout, edge: &Edge, hosts: &[&str]) -> Result<Self, Failure> {
+    pub async fn open(layout: Layout, edge: &Edge, wiring: &Wiring, hosts: &[&str]) -> Result<Self, Failure> {
         let folder = DataFolder::open(layout, Role::All)?;
         let layout = folder.layout.clone();
-        let suffixes = [VAULT_SUFFIX, AVAILABILITY_SUFFIX]
-            .map(|suffix| Suffix::parse(suffix).expect("the lab's suffixes are suffixes"));
-        let names = lab_names(&[&suffixes[0], &suffixes[1]]);
+        let names = lab_names(&[&wiring.vault, &wiring.availability]);
         let certificate = Certificate::lab(&layout.tls(), &names, edge.clock.as_ref());
         let certificate = certificate.map_err(|error| Failure::new(Exit::Ours, error))?;
         let authority = certificate.authority().expect("the lab's certificate has an authority").clone();
         let tls = certificate.server_config();
         let (database, master) = (layout.vault_database(), layout.vault_master_key());
-        let customers = Program::open(&database, &master, VAULT_SUFFIX, true, tls.clone(), edge).await?;
+        let customers =
+            Program::open(&database, &master, wiring.vault.as_str(), true, tls.clone(), edge).await?;
         let (database, master) = (layout.availability_vault_database(), layout.availability_master_key());
-        let provider = Program::open(&database, &master, AVAILABILITY_SUFFIX, false, tls, edge).await?;
+        let provider =
+            Program::open(&database, &master, wiring.availability.as_str(), false, tls, edge).await?;
 
-        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let rest = customers.listen(SETTING, any)?;
-        let availability = provider.listen(SETTING, any)?;
+        let rest = customers.listen("vault.listen", wiring.vault_at)?;
+        let availability = provider.listen("availability-vault.listen", wiring.availability_at)?;
         let mut entries = vec![
-            (VAULT_SUFFIX.to_owned(), rest.address()),
-            (AVAILABILITY_SUFFIX.to_owned(), availability.address()),
+            (wiring.vault.domain().to_owned(), rest.address()),
+            (wiring.availability.domain().to_owned(), availability.address()),
         ];
         let mut doors = Vec::with_capacity(hosts.len());
         for host in hosts {
-            let door = customers.listen(SETTING, any)?;
-            entries.push((format!("{host}.{VAULT_SUFFIX}"), door.address()));
+            let door = customers.listen("the tour", SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+            entries.push((format!("{host}.{}", wiring.vault.domain()), door.address()));
             doors.push(door);
         }
         let names = Names::new(entries);
@@ -78,10 +72,21 @@ impl Lab {
             wire::client(&authority, names.clone()).map_err(|error| Failure::new(Exit::Ours, error))?;
         prepare_applications(&customers, &layout).await?;
         prepare_provider(&provider, &layout, &http).await?;
-        let reach: Arc<dyn Reach> = Arc::new(lab_reach(&layout, &authority, &names, edge.clock.clone())?);
+        let reach: Arc<dyn Reach> = Arc::new(reach(&layout, &authority, &names, wiring, edge.clock.clone())?);
         let service = Service::open(&layout, reach, edge).await?;
         let others = vec![rest, availability];
         Ok(Self { layout, customers, provider, service, http, doors, others, _folder: folder })
+    }
+
+    /// Where the customers' vaults, and then the availability vault, listen.
+    pub fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        self.others.iter().map(Listener::address)
+    }
+
+    /// Lets open requests end, for at most this long.
+    pub async fn drain(self, at_most: Duration) {
+        let listeners = self.doors.into_iter().chain(self.others);
+        futures::future::join_all(listeners.map(|listener| listener.drain(at_most))).await;
     }
 
     /// Ends every listener that is still here.

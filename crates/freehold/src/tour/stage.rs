@@ -12,7 +12,7 @@ use super::story::Broken;
 use crate::exit::Failure;
 use crate::layout::Layout;
 use crate::listener::Listener;
-use crate::node::{Edge, Lab, Program, Service};
+use crate::node::{Edge, Lab, Program, Service, Wiring};
 
 /// What errors about the tour's listeners name.
 const SETTING: &str = "the tour";
@@ -55,7 +55,7 @@ impl Stage {
     /// Opens every party on a data folder and makes what the provider needs.
     pub(super) async fn set(data: &Path, edge: Edge) -> Result<Self, Failure> {
         let hosts = Which::BOTH.map(Which::name);
-        let mut lab = Lab::open(Layout::inside(data), &edge, &hosts).await?;
+        let mut lab = Lab::open(Layout::inside(data), &edge, &Wiring::lab(), &hosts).await?;
         let mut doors = std::mem::take(&mut lab.doors).into_iter().map(Door::open);
         let doors = [(); 2].map(|()| doors.next().expect("a door for each of two hosts"));
         Ok(Self { edge, lab, doors })

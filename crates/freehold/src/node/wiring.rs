@@ -1,0 +1,60 @@
+//! Where the vault programs are: the domain of each, and the address that it listens on.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use crate::config::Config;
+use crate::settings::{Kind, Suffix};
+
+/// The domain of the customers' vaults, where nobody chose another.
+pub const VAULT_SUFFIX: &str = "vault.localhost";
+/// The domain of the provider's availability vault, where nobody chose another.
+pub const AVAILABILITY_SUFFIX: &str = "availability.localhost";
+/// A free port of this machine.
+const FREE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// The vault programs of one installation, as everybody in it names and finds them.
+#[derive(Debug, Clone)]
+pub struct Wiring {
+    /// The domain of the customers' vaults.
+    pub vault: Suffix,
+    /// Where they listen.
+    pub vault_at: SocketAddr,
+    /// The domain of the provider's availability vault.
+    pub availability: Suffix,
+    /// Where it listens.
+    pub availability_at: SocketAddr,
+}
+
+impl Wiring {
+    /// What the configuration says, with the addresses that it says.
+    pub fn fixed(config: &Config) -> Self {
+        Self {
+            vault: Suffix::clone(&config.vault_suffix),
+            vault_at: *config.vault_listen,
+            availability: Suffix::clone(&config.availability_suffix),
+            availability_at: *config.availability_listen,
+        }
+    }
+
+    /// What the configuration says, on free ports wherever the domain names none.
+    pub fn free(config: &Config) -> Self {
+        let fixed = Self::fixed(config);
+        let at = |suffix: &Suffix, address| if suffix.has_port() { address } else { FREE };
+        Self {
+            vault_at: at(&fixed.vault, fixed.vault_at),
+            availability_at: at(&fixed.availability, fixed.availability_at),
+            ..fixed
+        }
+    }
+
+    /// The tour's own: the default domains, on free ports.
+    pub fn lab() -> Self {
+        let suffix = |text| Suffix::parse(text).expect("a suffix");
+        Self {
+            vault: suffix(VAULT_SUFFIX),
+            vault_at: FREE,
+            availability: suffix(AVAILABILITY_SUFFIX),
+            availability_at: FREE,
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! `freehold serve`: one party, or all three, until told to stop.
+//!
+//! Owns the life of the process: what is opened and in which order, what is told at the start, how it ends. What is
+//! served belongs to the rooms below.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
+
+use crate::authority::lab_names;
+use crate::certificates::Certificate;
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::exit::{Answer, Exit, Failure};
+use crate::folder::{DataFolder, Standing};
+use crate::layout::Layout;
+use crate::listener::Listener;
+use crate::node::{Edge, Lab, Program, Service, Wiring, prepare_applications, prepare_provider, reach};
+use crate::random::SystemRandom;
+use crate::settings::Role;
+use crate::signals::Signals;
+use crate::wire::{self, Names};
+
+/// How long open requests may take to end after the first signal to stop.
+pub const DRAIN: Duration = Duration::from_secs(20);
+
+/// Serves until told to stop.
+pub fn run(config: &Config) -> Result<Answer, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(Exit::Ours, error))?;
+    let served = runtime.block_on(serve(config));
+    runtime.shutdown_background();
+    served.map(|()| Answer::ok(""))
+}
+
+async fn serve(config: &Config) -> Result<(), Failure> {
+    let mut signals = Signals::listen().map_err(|error| Failure::new(Exit::Ours, error))?;
+    let edge = Edge { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
+    let wiring = Wiring::fixed(config);
+    let layout = Layout::new(config);
+    let party = match *config.role {
+        Role::All => Party::all(layout, &wiring, &edge).await?,
+        Role::Vault => Party::vault(config, layout, &wiring, &edge).await?,
+        Role::AvailabilityVault => Party::availability_vault(config, layout, &wiring, &edge).await?,
+        Role::Service => Party::service(layout, &wiring, &edge).await?,
+    };
+    for line in &party.told {
+        say(line);
+    }
+    say("ready");
+    let signal = party.work(&mut signals).await;
+    tracing::info!(signal, "asked to stop");
+    tokio::select! {
+        () = party.drain() => {}
+        _ = signals.stop() => tracing::warn!("asked to stop at once"),
+    }
+    Ok(())
+}
+
+/// What one process plays.
+struct Party {
+    running: Running,
+    told: Vec<String>,
+}
+
+enum Running {
+    All(Box<Lab>),
+    Vault { listener: Listener, _folder: DataFolder },
+    Service { service: Box<Service>, _folder: DataFolder },
+}
+
+impl Party {
+    async fn all(layout: Layout, wiring: &Wiring, edge: &Edge) -> Result<Self, Failure> {
+        let new = !layout.service_database().exists();
+        let lab = Lab::open(layout, edge, wiring, &[]).await?;
+        let mut told = first_start(new, &lab.layout);
+        let suffixes = [wiring.vault.as_str(), wiring.availability.as_str()];
+        told.extend(lab.addresses().zip(suffixes).map(|(at, suffix)| vault_line(suffix, at)));
+        told.push(
+            "all three parties run in this process: a demonstration, not a separation of powers".into(),
+        );
+        Ok(Self { running: Running::All(Box::new(lab)), told })
+    }
+
+    async fn vault(config: &Config, layout: Layout, wiring: &Wiring, edge: &Edge) -> Result<Self, Failure> {
+        let folder = DataFolder::open(layout, Role::Vault)?;
+        let layout = &folder.layout;
+        let (tls, _) = certificate(config, layout, wiring, edge)?;
+        let (database, master) = (layout.vault_database(), layout.vault_master_key());
+        let program = Program::open(&database, &master, wiring.vault.as_str(), true, tls, edge).await?;
+        prepare_applications(&program, layout).await?;
+        let listener = program.listen("vault.listen", wiring.vault_at)?;
+        let mut told = first_start(folder.standing == Standing::New, layout);
+        told.push(vault_line(wiring.vault.as_str(), listener.address()));
+        Ok(Self { running: Running::Vault { listener, _folder: folder }, told })
+    }
+
+    async fn availability_vault(
+        config: &Config,
+        layout: Layout,
+        wiring: &Wiring,
+        edge: &Edge,
+    ) -> Result<Self, Failure> {
+        let folder = DataFolder::open(layout, Role::AvailabilityVault)?;
+        let layout = &folder.layout;
+        let (tls, authority) = certificate(config, layout, wiring, edge)?;
+        let (database, master) = (layout.availability_vault_database(), layout.availability_master_key());
+        let suffix = wiring.availability.as_str();
+        let program = Program::open(&database, &master, suffix, false, tls, edge).await?;
+        let listener = program.listen("availability-vault.listen", wiring.availability_at)?;
+        let names = Names::new(vec![(wiring.availability.domain().to_owned(), listener.address())]);
+        let http = wire::client(&authority, names).map_err(|error| Failure::new(Exit::Ours, error))?;
+        prepare_provider(&program, layout, &http).await?;
+        let mut told = first_start(folder.standing == Standing::New, layout);
+        told.push(vault_line(suffix, listener.address()));
+        Ok(Self { running: Running::Vault { listener, _folder: folder }, told })
+    }
+
+    async fn service(layout: Layout, wiring: &Wiring, edge: &Edge) -> Result<Self, Failure> {
+        let folder = DataFolder::open(layout, Role::Service)?;
+        let layout = &folder.layout;
+        let kept = Certificate::kept(&layout.tls()).map_err(|error| {
+            Failure::new(Exit::Outage, format!("{error}: start the vault and the availability vault first"))
+        })?;
+        let authority = kept.authority().expect("a kept certificate has the lab's authority").clone();
+        let names = Names::new(vec![
+            (wiring.vault.domain().to_owned(), wiring.vault_at),
+            (wiring.availability.domain().to_owned(), wiring.availability_at),
+        ]);
+        let reach = Arc::new(reach(layout, &authority, &names, wiring, edge.clock.clone())?);
+        let service = Service::open(layout, reach, edge).await?;
+        let mut told = first_start(folder.standing == Standing::New, layout);
+        told.push(format!("vaults are looked for at {} and {}", wiring.vault_at, wiring.availability_at));
+        Ok(Self { running: Running::Service { service: Box::new(service), _folder: folder }, told })
+    }
+
+    /// Does what the party does by itself until a signal comes; which one it was.
+    async fn work(&self, signals: &mut Signals) -> &'static str {
+        let custody = match &self.running {
+            Running::All(lab) => &lab.service.custody,
+            Running::Service { service, .. } => &service.custody,
+            Running::Vault { .. } => return signals.stop().await,
+        };
+        tokio::select! {
+            () = custody.upkeep() => "the end of upkeep",
+            signal = signals.stop() => signal,
+        }
+    }
+
+    async fn drain(self) {
+        match self.running {
+            Running::All(lab) => lab.drain(DRAIN).await,
+            Running::Vault { listener, .. } => listener.drain(DRAIN).await,
+            Running::Service { .. } => {}
+        }
+    }
+}
+
+/// The certificate to show, and the authority that whoever connects has to trust.
+fn certificate(
+    config: &Config,
+    layout: &Layout,
+    wiring: &Wiring,
+    edge: &Edge,
+) -> Result<(Arc<ServerConfig>, CertificateDer<'static>), Failure> {
+    let names = lab_names(&[&wiring.vault, &wiring.availability]);
+    let ours = |error| Failure::new(Exit::Ours, error);
+    let lab = Certificate::lab(&layout.tls(), &names, edge.clock.as_ref()).map_err(ours)?;
+    let authority = lab.authority().expect("the lab's certificate has an authority").clone();
+    let shown = match (&config.tls_certificate.0, &config.tls_key.0) {
+        (Some(chain), Some(key)) => Certificate::own(chain, key).map_err(ours)?,
+        (None, None) => lab,
+        _ => return Err(ours(crate::certificates::CertificateFault::Half)),
+    };
+    Ok((shown.server_config(), authority))
+}
+
+fn vault_line(suffix: &str, address: SocketAddr) -> String {
+    format!("vaults https://NAME.{suffix}, tokens https://login.{suffix}, at {address}")
+}
+
+/// Where the key files lie, told once: whoever loses them loses what they open.
+fn first_start(new: bool, layout: &Layout) -> Vec<String> {
+    if !new {
+        return Vec::new();
+    }
+    vec![
+        format!(
+            "first start: the keys of this node are in {}; keep a copy of that folder, apart from the data",
+            layout.keys().display()
+        ),
+        format!("first start: the lab's certificate authority is in {}", layout.tls().display()),
+    ]
+}
+
+fn say(line: &str) {
+    // A reader that closed the pipe does not end the service.
+    let _ = writeln!(anstream::stdout(), "{line}");
+}

@@ -1,0 +1,102 @@
+//! `freehold serve` as processes: what each party says, what its listener answers, and how it ends.
+
+mod support;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use support::{freehold, text};
+use tempfile::TempDir;
+
+/// A party in a process of its own; ended when it is dropped.
+struct Process {
+    child: Child,
+    said: Vec<String>,
+}
+
+impl Process {
+    /// Starts it and waits until it says that it is ready.
+    #[track_caller]
+    fn start(arguments: &[&str]) -> Self {
+        let mut command = freehold(arguments);
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut said = Vec::new();
+        for line in BufReader::new(child.stdout.take().expect("piped")).lines() {
+            let line = line.expect("text");
+            if line == "ready" {
+                return Self { child, said };
+            }
+            said.push(line);
+        }
+        panic!("{arguments:?} ended before it was ready: {said:?}");
+    }
+
+    /// The port that the line about vaults names.
+    fn port(&self) -> u16 {
+        let line = self.said.iter().find(|line| line.starts_with("vaults ")).expect("a line about vaults");
+        line.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port")
+    }
+
+    /// Asks it to stop and waits; the exit status.
+    fn stop(mut self) -> Option<i32> {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
+        assert!(sent.success());
+        self.child.wait().expect("it ends").code()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn all_three_in_one_say_so_and_stop_in_good_order() {
+    let folder = TempDir::new().expect("a folder");
+    let data = text(&folder.path().join("data"));
+    let free = ["--set", "vault.listen=127.0.0.1:0", "--set", "availability-vault.listen=127.0.0.1:0"];
+    let first = Process::start(&[&["serve", "--data", &data][..], &free].concat());
+    assert!(first.said.iter().any(|line| line.contains("the keys of this node are in")), "{:?}", first.said);
+    assert!(first.said.iter().any(|line| line.contains("not a separation of powers")), "{:?}", first.said);
+    let busy = freehold(&[&["serve", "--data", &data][..], &free].concat()).output().expect("it runs");
+    assert_eq!(busy.status.code(), Some(3), "the folder is held by the first");
+    assert_eq!(first.stop(), Some(0));
+    let second = Process::start(&[&["serve", "--data", &data][..], &free].concat());
+    assert!(!second.said.iter().any(|line| line.contains("first start")), "{:?}", second.said);
+    assert_eq!(second.stop(), Some(0));
+}
+
+#[test]
+fn the_three_parties_run_as_three_processes_on_ports_of_their_own() {
+    let folder = TempDir::new().expect("a folder");
+    let data = text(&folder.path().join("data"));
+    let early = freehold(&["serve", "--data", &data, "--role", "service"]).output().expect("it runs");
+    assert_eq!(early.status.code(), Some(3), "there is nothing to reach yet");
+    let listen = ["--listen", "127.0.0.1:0"];
+    let vault = Process::start(&[&["serve", "--data", &data, "--role", "vault"][..], &listen].concat());
+    let role = ["serve", "--data", &data, "--role", "availability-vault"];
+    let availability = Process::start(&[&role[..], &listen].concat());
+    let at = |party: &str, process: &Process| format!("{party}.listen=127.0.0.1:{}", process.port());
+    let (vault_at, availability_at) = (at("vault", &vault), at("availability-vault", &availability));
+    let wires = ["--set", &vault_at, "--set", &availability_at];
+    let service = Process::start(&[&["serve", "--data", &data, "--role", "service"][..], &wires].concat());
+    for process in [service, availability, vault] {
+        assert_eq!(process.stop(), Some(0));
+    }
+}
+
+#[test]
+fn a_port_in_use_is_named_with_what_to_do() {
+    let folder = TempDir::new().expect("a folder");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let data = text(&folder.path().join("data"));
+    let output = freehold(&["serve", "--data", &data, "--role", "vault", "--listen", &address]).output();
+    let output = output.expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("is in use") && said.contains("vault.listen"), "{said}");
+}
