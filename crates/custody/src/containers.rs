@@ -12,12 +12,12 @@ use model::id::{ContainerId, DepId, Generation, TenantId};
 use model::refusal::{Code, Refusal};
 use model::unwrap::{Family, Purpose};
 use serde_json::json;
-use store::{AuditEntry, Batch, Cause};
+use store::{AuditEntry, Batch, Cause, CommitError};
 
 use crate::container::{self, ContainerRow, GenerationRow, StoredHolder, dep_place};
 use crate::custody::Custody;
 use crate::leases::DepLease;
-use crate::rows::{CONTAINERS, Kept, REWRAPS, lost};
+use crate::rows::{CONTAINERS, Kept, REWRAPS, TENANTS, lost};
 use crate::service::{Opened, Standing};
 use crate::tenant::Tenant;
 
@@ -32,8 +32,8 @@ pub struct Layers {
     pub roots: Vec<(String, usize)>,
 }
 
-/// How often a rewrap is decided again after another change of the same container.
-const REWRAP_RACES: u32 = 4;
+/// How often it is decided again what covers a container, after another change of it or of its tenant.
+const RACES: u32 = 4;
 
 impl Custody {
     /// Takes a container in under the policy that covers it now.
@@ -43,7 +43,23 @@ impl Custody {
         id: ContainerId,
         family: Family,
     ) -> Result<Standing, Refusal> {
-        let tenant = self.tenant(caller.tenant).await?.value;
+        for _ in 0..RACES {
+            if let Some(standing) = self.take_in_once(caller, id, family).await? {
+                return Ok(standing);
+            }
+        }
+        Err(Refusal::new(Code::Busy, "the tenant's policies are being changed by others"))
+    }
+
+    /// `None` if what is assigned to the tenant changed meanwhile: the container would be born under another policy
+    /// than the one that covers it, and on nobody's list.
+    async fn take_in_once(
+        &self,
+        caller: &Caller,
+        id: ContainerId,
+        family: Family,
+    ) -> Result<Option<Standing>, Refusal> {
+        let Kept { value: tenant, version } = self.tenant(caller.tenant).await?;
         let policy = self.covering(&tenant, family, None);
         let dep = self.dep(caller, policy, Purpose::Content).await?;
         let mut row = ContainerRow {
@@ -60,11 +76,17 @@ impl Custody {
         let number = Generation::FIRST;
         let wrapped = self.wrap_for(&dep, &row, number, &key)?;
         row.generations.push(GenerationRow { number, born: Some(policy), holder, wrapped });
-        let batch = Batch::new().expect_absent(CONTAINERS, row.key()).put(CONTAINERS, row.key(), &row);
+        let batch = Batch::new()
+            .expect_version(TENANTS, tenant.id.to_string(), version)
+            .expect_absent(CONTAINERS, row.key())
+            .put(CONTAINERS, row.key(), &row);
         let record =
             self.record(caller, "Container taken in", json!({ "containerId": id, "policyId": policy }));
-        self.store().commit(batch, Cause::Audited(vec![record])).await.map_err(lost)?;
-        Ok(self.standing_of(&row, &tenant))
+        match self.store().commit(batch, Cause::Audited(vec![record])).await {
+            Ok(()) => Ok(Some(self.standing_of(&row, &tenant))),
+            Err(CommitError::Conflict { table: TENANTS, .. }) => Ok(None),
+            Err(error) => Err(lost(error)),
+        }
     }
 
     /// Opens the key of one generation, rewrapping first if the container is not under its policy yet.
@@ -111,10 +133,10 @@ impl Custody {
     /// The key is opened under the policy that holds it now, by a root key alone: a denial there refuses, and
     /// a lease of availability origin does not serve.
     pub(crate) async fn bring_under(&self, caller: &Caller, id: ContainerId) -> Result<Standing, Refusal> {
-        for _ in 0..REWRAP_RACES {
+        for _ in 0..RACES {
             let kept = self.container(caller.tenant, id).await?;
-            let tenant = self.tenant(caller.tenant).await?.value;
-            let standing = self.standing_of(&kept.value, &tenant);
+            let tenant = self.tenant(caller.tenant).await?;
+            let standing = self.standing_of(&kept.value, &tenant.value);
             if !standing.pending {
                 return Ok(standing);
             }
@@ -130,9 +152,10 @@ impl Custody {
         &self,
         caller: &Caller,
         kept: Kept<ContainerRow>,
-        tenant: &Tenant,
+        tenant: &Kept<Tenant>,
     ) -> Result<Standing, Refusal> {
         let Kept { value: mut row, version } = kept;
+        let Kept { value: tenant, version: tenant_version } = tenant;
         let target = self.covering(tenant, row.family, row.assigned);
         let to = self.dep(caller, target, Purpose::PolicyChange).await?;
         let mut from = Vec::new();
@@ -155,7 +178,9 @@ impl Custody {
             let generation = &mut row.generations[index];
             (generation.holder, generation.wrapped) = (holder, wrapped);
         }
+        // The target was decided by the tenant's row: with another one, the container would leave the list too early.
         let batch = Batch::new()
+            .expect_version(TENANTS, tenant.id.to_string(), *tenant_version)
             .expect_version(CONTAINERS, row.key(), version)
             .put(CONTAINERS, row.key(), &row)
             .delete(REWRAPS, row.key());
@@ -163,6 +188,17 @@ impl Custody {
         let record = self.record(caller, "Rewrapped", body);
         self.store().commit(batch, Cause::Audited(vec![record])).await.map_err(lost)?;
         Ok(self.standing_of(&row, tenant))
+    }
+
+    /// The policies that must open before the container can be rewrapped: what covers it, and what holds its keys.
+    pub(crate) async fn needs(&self, tenant: TenantId, id: ContainerId) -> Result<Vec<DepId>, Refusal> {
+        let row = self.container(tenant, id).await?.value;
+        let tenant = self.tenant(tenant).await?.value;
+        let holders = row.generations.iter().filter_map(|generation| match generation.holder {
+            StoredHolder::Policy { policy, .. } => Some(policy),
+            StoredHolder::Volume => None,
+        });
+        Ok(holders.chain([self.covering(&tenant, row.family, row.assigned)]).collect())
     }
 
     /// What lies between a container's content and its root keys, as sizes and names: nothing is opened.

@@ -130,7 +130,7 @@ impl Custody {
         let batch = Batch::new()
             .expect_version(CONTAINERS, row.key(), version)
             .put(CONTAINERS, row.key(), &row)
-            .put(REWRAPS, row.key(), &json!({ "v": 1, "queued": self.clock().now() }));
+            .put(REWRAPS, row.key(), &self.queued());
         let body = json!({ "containerId": container, "before": before, "policyId": policy });
         let record = self.record(caller, "Policy assigned", body);
         self.store().commit(batch, Cause::Audited(vec![record])).await.map_err(lost)?;
@@ -165,11 +165,15 @@ impl Custody {
             }
         }
         let key = tenant.id.to_string();
-        let batch = Batch::new().expect_version(TENANTS, &key, version).put(TENANTS, &key, &tenant);
+        let batch = Batch::new().expect_version(TENANTS, &key, version).put(TENANTS, &key, &tenant).put(
+            REWRAPS,
+            everything_of(tenant.id),
+            &self.queued(),
+        );
         let record =
             self.record(caller, "Policy assigned to tenant", json!({ "kind": kind, "policyId": policy }));
         self.store().commit(batch, Cause::Audited(vec![record])).await.map_err(lost)?;
-        self.queue_all(caller).await?;
+        self.queue_all(tenant.id).await?;
         Ok(tenant)
     }
 
@@ -178,20 +182,29 @@ impl Custody {
         self.store().audit(&caller.tenant.to_string(), after, limit.min(PAGE)).await.map_err(trouble)
     }
 
-    /// Queues every container of the tenant for the sweeper, which skips those that are covered already.
-    async fn queue_all(&self, caller: &Caller) -> Result<(), Refusal> {
-        let prefix = format!("{}/", caller.tenant);
+    /// Queues every container of the tenant for the sweeper, which skips those that are covered already; then takes
+    /// the note off that asked for it. A kill in between leaves the note, and the sweeper goes on from there.
+    pub(crate) async fn queue_all(&self, tenant: TenantId) -> Result<(), Refusal> {
+        let note = everything_of(tenant);
+        let Some(noted) = self.store().read(REWRAPS, &note).await.map_err(trouble)? else { return Ok(()) };
+        let prefix = format!("{tenant}/");
         let mut after: Option<String> = None;
         loop {
             let scan = Scan { prefix: &prefix, after: after.as_deref(), limit: PAGE };
             let page = self.store().scan(CONTAINERS, scan).await.map_err(trouble)?;
-            let Some(last) = page.last() else { return Ok(()) };
+            let Some(last) = page.last() else { break };
             after = Some(last.key.clone());
-            let queued = json!({ "v": 1, "queued": self.clock().now() });
+            let queued = self.queued();
             let batch = page.iter().fold(Batch::new(), |batch, row| batch.put(REWRAPS, &row.key, &queued));
             let reason = Cause::Housekeeping("containers queued after an assignment to the tenant");
             self.store().commit(batch, reason).await.map_err(lost)?;
         }
+        self.forget(&note, noted.version).await
+    }
+
+    /// What stands in a row of the rewrap list.
+    fn queued(&self) -> serde_json::Value {
+        json!({ "v": 1, "queued": self.clock().now() })
     }
 
     /// The directory that the wraps of a policy name; none for the provider's own keys.
@@ -203,6 +216,11 @@ impl Custody {
         let kept: Option<Kept<VaultConnection>> = load(self.store(), CONNECTIONS, &key).await?;
         Ok(kept.map(|kept| *kept.value.directory.as_bytes()))
     }
+}
+
+/// The key of the note that all containers of a tenant are to be put on the rewrap list; it sorts before them.
+pub(crate) fn everything_of(tenant: TenantId) -> String {
+    format!("{tenant}/*")
 }
 
 fn check_new(new: &NewTenant) -> Result<(), Refusal> {

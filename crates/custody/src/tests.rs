@@ -4,4 +4,5 @@ mod leases;
 mod opening;
 mod policies;
 mod rewrap;
+mod upkeep;
 mod world;

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use crypto::{Dep, Key, Random, Seed, WrapSet, WrapSetFault};
 use futures::future::{Either, select};
 use model::caller::Caller;
-use model::fault::{Answer, CredentialOwner};
+use model::fault::{Answer, CredentialOwner, Fault};
 use model::id::{DepId, RequestId};
 use model::key_identifier::KeyIdentifier;
 use model::lease::{HoldGround, Origin};
-use model::outcome::{AvailabilityUse, Finish, Outcome};
+use model::outcome::{Alarm, AvailabilityUse, Finish, Outcome, Party};
 use model::policy::PolicyKind;
 use model::refusal::{Code, Refusal};
 use model::slot::{ConnectionVersion, Slot};
@@ -159,7 +159,12 @@ impl Unwrapper {
         };
         let announced = run.announce(slot.into()).await?;
         let heard = run.call(slot)?.await;
-        run.settle(slot, announced, heard).await.map(|_| ())
+        let finding = heard.answer.judge(CredentialOwner::Operator);
+        run.settle(slot, announced, heard).await?;
+        if let Some(finding) = finding.filter(|finding| matches!(finding.fault, Fault::Lying | Fault::Ours)) {
+            run.alarm(Alarm { party: Party::Root(slot), finding });
+        }
+        Ok(())
     }
 
     /// The policy's row, if it is of the caller's tenant.
@@ -406,16 +411,7 @@ impl Run<'_> {
     }
 
     async fn finish(self, finish: Finish) -> Result<Opening, Unopened> {
-        for alarm in &finish.alarms {
-            tracing::error!(
-                tenant = %self.caller.tenant,
-                policy = %self.policy.id,
-                request = %self.caller.request,
-                party = %alarm.party,
-                reason = alarm.finding.reason,
-                "a root key answered as it must not"
-            );
-        }
+        finish.alarms.iter().for_each(|alarm| self.alarm(*alarm));
         let opener = match &finish.outcome {
             Outcome::Opened(opener) => *opener,
             Outcome::Refused(why) if self.policy.kind == PolicyKind::ProviderManaged => {
@@ -442,6 +438,17 @@ impl Run<'_> {
 }
 
 impl Run<'_> {
+    fn alarm(&self, alarm: Alarm) {
+        tracing::error!(
+            tenant = %self.caller.tenant,
+            policy = %self.policy.id,
+            request = %self.caller.request,
+            party = %alarm.party,
+            reason = alarm.finding.reason,
+            "a root key answered as it must not"
+        );
+    }
+
     /// What the caller is told of a key that stays shut, and whether a hold has ground.
     async fn unopened(&self, outcome: &Outcome) -> Unopened {
         let ours = || Refusal::new(Code::Ours, "the unwrap ended without a result");

@@ -14,11 +14,12 @@ use model::refusal::Refusal;
 use model::settings::{Bound, Hold, Settings};
 use model::time::{BoxFuture, ManualClock, Timestamp};
 use model::unwrap::Family;
-use store::{AuditRow, Faults, Replica, Schema, Store};
+use store::{AuditRow, Faults, Replica, Scan, Schema, Store};
 use tempfile::TempDir;
 
 use crate::roots::testing::{Asked, FakeRoots};
 use crate::roots::{RootDescription, RootKeys};
+use crate::rows::INTENTS;
 use crate::service::{Keys, Opened};
 use crate::{
     Custody, CustodySettings, NewPolicy, NewTenant, Parts, Policy, Reach, TABLES, Tenant, VaultConnection,
@@ -146,6 +147,15 @@ impl World {
         let wanted = key(vault, name);
         let calls = self.vaults.customer.calls();
         calls.iter().filter(|call| call.asked == Asked::Unwrap && call.key.is_same_key(&wanted)).count()
+    }
+
+    /// Every call that was announced has an outcome.
+    pub(super) async fn nothing_is_open(&self, caller: &Caller) {
+        let rows = self.service.0.scan(INTENTS, Scan { prefix: "", after: None, limit: 10 }).await;
+        assert!(rows.expect("a list").is_empty(), "intents without outcome");
+        let calls = self.audit(caller, "RootKeyCall").await;
+        let count = |phase: &str| calls.iter().filter(|call| call["phase"] == phase).count();
+        assert_eq!(count("intent"), count("outcome") + count("intent without outcome"));
     }
 
     pub(super) async fn audit(&self, caller: &Caller, operation: &str) -> Vec<serde_json::Value> {
