@@ -2,6 +2,7 @@
 //!
 //! Owns the command. It kills listeners and takes rights away over the wire; it flips no flag inside custody.
 
+mod hands;
 mod input;
 mod play;
 mod scenes;
@@ -23,6 +24,9 @@ use play::Play;
 use stage::Stage;
 use story::Story;
 
+pub use self::hands::{NoHands, StageHands};
+pub use self::story::{Report, Told};
+
 /// What the tour is told.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
@@ -38,26 +42,51 @@ pub struct Options {
     pub json: bool,
 }
 
-/// Plays the tour to its end; `Exit::Ok` only if every step held.
+/// Tells the tour to whoever ran it, on the machine's own clock; `Exit::Ok` only if every step held.
 pub fn run(options: &Options) -> Result<Exit, Failure> {
+    let edge = Edge { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
+    let began = Instant::now();
+    let mut story = Story::new(!options.json);
+    let data = play(options, edge, Box::new(NoHands), &mut story)?;
+    let kept = matches!(data, Folder::Kept(_)).then(|| data.path());
+    if options.json {
+        story.document()
+    } else {
+        story.end(began.elapsed(), kept)
+    }
+    Ok(if story.report().held() { Exit::Ok } else { Exit::Refused })
+}
+
+/// Plays the tour without telling anybody, by this clock and randomness and with these hands beside the stage.
+///
+/// The outcome is what `--json` prints. `options.json` means nothing here.
+pub fn perform(options: &Options, edge: Edge, hands: Box<dyn StageHands>) -> Result<Report, Failure> {
+    let mut story = Story::new(false);
+    play(options, edge, hands, &mut story)?;
+    Ok(story.into_report())
+}
+
+fn play(
+    options: &Options,
+    edge: Edge,
+    hands: Box<dyn StageHands>,
+    story: &mut Story,
+) -> Result<Folder, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(Exit::Ours, error))?;
     let mail = input::gather(&options.mail, "mail")?;
     let files = input::gather(&options.files, "files")?;
     let data = Folder::choose(options)?;
-    let began = Instant::now();
-    let mut story = Story::new(options.json);
-    let held = runtime.block_on(async {
-        let edge = Edge { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
+    story.begin();
+    runtime.block_on(async {
         let stage = Stage::set(data.path(), edge).await?;
-        let mut play = Play::new(stage, mail, files);
-        scenes::play(&mut play, &mut story).await;
+        let mut play = Play::new(stage, hands, mail, files);
+        scenes::play(&mut play, story).await;
         play.stage.strike().await;
-        Ok::<_, Failure>(story.held())
+        Ok::<_, Failure>(())
     })?;
     runtime.shutdown_background();
-    story.end(began.elapsed(), matches!(data, Folder::Kept(_)).then(|| data.path()));
-    Ok(if held { Exit::Ok } else { Exit::Refused })
+    Ok(data)
 }
 
 /// The data folder of one tour: one that is kept, or a temporary one that is gone at the end.

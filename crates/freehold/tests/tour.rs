@@ -36,7 +36,7 @@ fn every_step_holds_on_the_samples() {
     let steps = steps(&output);
     assert_eq!(failed(&steps), Vec::<&Value>::new());
     assert!(output.status.success());
-    assert!(steps.len() >= 15, "{} steps", steps.len());
+    assert!(steps.len() >= 19, "{} steps", steps.len());
     let lines: BTreeSet<u64> = steps
         .iter()
         .flat_map(|step| step["article"].as_array().expect("lines"))
@@ -52,9 +52,9 @@ fn own_mail_and_files_leave_no_word_and_no_name_in_the_data_folder() {
     fs::create_dir_all(mail.join("archive")).expect("a folder");
     fs::create_dir_all(&documents).expect("a folder");
     // Words that stand nowhere else: whoever finds one of them found the input.
-    let words: Vec<String> = (0..60)
-        .map(|n| format!("marmalade{}zeppelin", "qxvkjw".repeat(n % 5 + 1) + &n.to_string()))
-        .collect();
+    let letters = |n: usize| ["qx", "vk", "jw", "zb", "fh", "pg", "dy", "mc"][n];
+    let words: Vec<String> =
+        (0..60).map(|n| format!("marmalade{}{}zeppelin", letters(n / 8), letters(n % 8))).collect();
     for (number, five) in words.chunks(5).enumerate() {
         let text = format!(
             "From: somebody@contoso.example\r\nSubject: {}\r\nDate: Tue, 24 Nov 2026 10:00:00 +0000\r\n\r\n{}\r\n",
@@ -71,7 +71,12 @@ fn own_mail_and_files_leave_no_word_and_no_name_in_the_data_folder() {
     let text = |path: &Path| path.display().to_string();
     let output =
         tour(&["--mail", &text(&mail), "--files", &text(&documents), "--data", &text(&data), "--json"]);
-    assert_eq!(failed(&steps(&output)), Vec::<&Value>::new());
+    let steps = steps(&output);
+    assert_eq!(failed(&steps), Vec::<&Value>::new());
+    let disk = steps.iter().find(|step| step["name"] == "disk").expect("a look at the disk");
+    let said = disk["detail"].as_str().and_then(|detail| detail.split_once(" words, "));
+    let looked_for: usize = said.and_then(|(count, _)| count.parse().ok()).expect("how many words");
+    assert!(looked_for >= 50, "{disk}");
 
     let given: Vec<u8> =
         files(&mail).into_iter().chain(files(&documents)).flat_map(|(_, bytes)| bytes).collect();

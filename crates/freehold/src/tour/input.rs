@@ -8,6 +8,7 @@ use bytes::Bytes;
 use walkdir::WalkDir;
 use workloads::{Content, Item, Kind};
 
+use super::words::{self, Decoded};
 use crate::exit::{Exit, Failure};
 
 macro_rules! samples {
@@ -51,6 +52,15 @@ impl Given {
             Source::Sample(bytes) => Ok(bytes.to_vec()),
             Source::File(path) => std::fs::read(path),
         }
+    }
+
+    /// What a person reads of it.
+    pub(super) fn decoded(&self, kind: Kind) -> std::io::Result<Decoded> {
+        let bytes = self.bytes()?;
+        Ok(match kind {
+            Kind::Message => words::decode(&bytes),
+            Kind::File => Decoded { subject: None, text: String::from_utf8_lossy(&bytes).into_owned() },
+        })
     }
 
     /// The same as an item of an import, read when it is its turn.

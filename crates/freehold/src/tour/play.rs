@@ -1,5 +1,6 @@
 //! What the scenes share: the people, the policies, what was imported, and how a scene reads and waits.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use custody::Policy;
@@ -8,24 +9,37 @@ use model::caller::{Caller, Initiator, Principal};
 use model::id::{ContainerId, DirectoryId, ObjectId, RequestId, TenantId};
 use model::refusal::Refusal;
 use serde_json::Value;
-use workloads::Holder;
+use store::AuditRow;
+use workloads::{Holder, HolderKind, Kind};
 
+use super::hands::StageHands;
 use super::input::Given;
-use super::stage::Stage;
+use super::stage::{Stage, Which};
 use super::story::Broken;
 use crate::wire::Person;
 
 /// The bound of the tour's policies, in seconds: a "no" takes effect within it. The default is 60.
 pub(super) const BOUND: u64 = 2;
 /// How long the tour's sites live on while both vaults are out of reach, in seconds. The default is 4 hours.
-pub(super) const HOLD: u64 = 4;
+pub(super) const HOLD: u64 = 2;
+/// How long a scene waits for something that must come within a bound: another bound, for a machine that is busy.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2 * BOUND + HOLD);
 /// How often a scene looks whether something has happened.
-const LOOK: Duration = Duration::from_millis(100);
+pub(super) const LOOK: Duration = Duration::from_millis(100);
+/// Characters of a version that are shown.
+const SHORT: usize = 8;
+/// The record of every use of the availability key.
+pub(super) const FALLBACK: &str = "Fallback to Availability Key";
+/// The record of every call to a vault.
+const CALL: &str = "RootKeyCall";
 
 /// The story's state. Scenes come in order; what a scene made is there for those after it.
 #[derive(Debug)]
 pub(super) struct Play {
     pub(super) stage: Stage,
+    hands: Box<dyn StageHands>,
+    /// The scene that is being played.
+    scene: &'static str,
     pub(super) mail: Vec<Given>,
     pub(super) files: Vec<Given>,
     pub(super) contoso: Option<Contoso>,
@@ -36,8 +50,27 @@ pub(super) struct Play {
     pub(super) policies: Option<Policies>,
     pub(super) places: Option<Places>,
     pub(super) imported: Vec<Imported>,
-    /// Known words of the input that were on no disk of ours before the import.
-    pub(super) words: Vec<String>,
+    pub(super) known: Known,
+    /// Since when neither vault listens.
+    pub(super) dark: Option<Instant>,
+    /// The customer has taken the right on the mailbox policy's keys away, and the service has heard the "no".
+    pub(super) denied: bool,
+}
+
+/// What a person typed and what was on no disk of ours before it was brought in.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    pub(super) words: BTreeSet<String>,
+    pub(super) subjects: BTreeSet<String>,
+    pub(super) names: BTreeSet<String>,
+}
+
+/// How a scene found the stage.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Found {
+    alive: [bool; 2],
+    dark: Option<Instant>,
+    denied: bool,
 }
 
 /// The customer: its people and its subscriptions.
@@ -78,9 +111,11 @@ pub(super) struct Imported {
 
 impl Play {
     /// The beginning: nothing is made yet.
-    pub(super) fn new(stage: Stage, mail: Vec<Given>, files: Vec<Given>) -> Self {
+    pub(super) fn new(stage: Stage, hands: Box<dyn StageHands>, mail: Vec<Given>, files: Vec<Given>) -> Self {
         Self {
             stage,
+            hands,
+            scene: "",
             mail,
             files,
             contoso: None,
@@ -89,8 +124,43 @@ impl Play {
             policies: None,
             places: None,
             imported: Vec::new(),
-            words: Vec::new(),
+            known: Known::default(),
+            dark: None,
+            denied: false,
         }
+    }
+
+    /// Begins a scene; how it finds the stage.
+    pub(super) fn enter(&mut self, scene: &'static str) -> Found {
+        self.scene = scene;
+        self.hands.before(scene, self.stage.lab());
+        Found { alive: self.stage.alive(), dark: self.dark, denied: self.denied }
+    }
+
+    /// Ends a scene; one that failed leaves the stage as it found it, so that later scenes stand on their own.
+    pub(super) async fn leave<T>(&mut self, found: Found, outcome: Result<T, Broken>) -> Result<T, Broken> {
+        self.hands.after(self.scene, self.stage.lab());
+        let Err(broken) = outcome else { return outcome };
+        match self.put_back(found).await {
+            Ok(()) => Err(broken),
+            Err(also) => Err(Broken(format!("{broken}\nthe stage could not be put back: {also}"))),
+        }
+    }
+
+    async fn put_back(&mut self, found: Found) -> Result<(), Broken> {
+        for (which, alive) in Which::BOTH.into_iter().zip(found.alive) {
+            if alive { self.stage.revive(which)? } else { self.stage.kill(which).await }
+        }
+        self.dark = found.dark;
+        if self.contoso.is_some() && self.places.is_some() && self.denied != found.denied {
+            if found.denied {
+                super::scenes::take_right(self).await?;
+            } else {
+                super::scenes::give_right(self).await?;
+            }
+        }
+        self.denied = found.denied;
+        Ok(())
     }
 
     pub(super) fn contoso(&self) -> Result<&Contoso, Broken> {
@@ -114,14 +184,27 @@ impl Play {
         let mut bytes = [0; 16];
         self.stage.edge.random.fill(&mut bytes);
         let request = RequestId::from_random(bytes);
-        Caller { tenant, principal: Principal(name.into()), initiator, request }
+        let caller = Caller { tenant, principal: Principal(name.into()), initiator, request };
+        self.hands.badge(self.scene, caller)
+    }
+
+    /// All of the input.
+    pub(super) fn given(&self) -> impl Iterator<Item = (&Given, Kind)> {
+        let mail = self.mail.iter().map(|given| (given, Kind::Message));
+        mail.chain(self.files.iter().map(|given| (given, Kind::File)))
+    }
+
+    /// So many messages of a mailbox, or files of a site, in words.
+    pub(super) fn things(&self, holder: &Holder, count: u64) -> String {
+        let thing = if holder.kind == HolderKind::Site { "file" } else { "message" };
+        format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
     }
 
     /// Reads everything that was imported into a container; how many objects equal their source.
     pub(super) async fn read_back(&self, container: ContainerId) -> Result<Read, Broken> {
         let mut read = Read { equal: 0, bytes: 0 };
         for imported in self.imported.iter().filter(|imported| imported.container == container) {
-            let bytes = self.read(imported).await.map_err(Broken::because)?;
+            let bytes = self.read(imported).await.map_err(|refusal| self.because(&refusal))?;
             let source = imported.given.bytes().map_err(Broken::because)?;
             if bytes != source {
                 let length = source.len();
@@ -150,79 +233,147 @@ impl Play {
         all.next().ok_or_else(|| Broken::because("nothing was imported there: an earlier step failed"))
     }
 
-    /// Reads again and again until it is refused; how long that took, and the refusal.
+    /// Reads again and again until it is refused.
     pub(super) async fn until_refused(
         &self,
         imported: &Imported,
         at_most: Duration,
-    ) -> Result<(Duration, Refusal), Broken> {
+    ) -> Result<Refused, Broken> {
         let began = Instant::now();
+        let mut last = None;
         loop {
-            if let Err(refusal) = self.read(imported).await {
-                return Ok((began.elapsed(), refusal));
+            let asked = began.elapsed();
+            match self.read(imported).await {
+                Err(refusal) => return Ok(Refused { last, after: began.elapsed(), refusal }),
+                Ok(_) => last = Some(asked),
             }
-            if began.elapsed() > at_most {
-                return Err(Broken(format!("still readable after {:.1} s", began.elapsed().as_secs_f64())));
+            if asked > at_most {
+                return Err(Broken(format!("still readable after {:.1} s", asked.as_secs_f64())));
             }
             self.stage.clock().sleep(LOOK).await;
         }
     }
 
     /// Reads again and again until it works; how long that took.
-    pub(super) async fn until_read(
-        &self,
-        imported: &Imported,
-        at_most: Duration,
-    ) -> Result<Duration, Broken> {
+    pub(super) async fn until_read(&self, imported: &Imported) -> Result<Duration, Broken> {
         let began = Instant::now();
         loop {
             match self.read(imported).await {
                 Ok(_) => return Ok(began.elapsed()),
-                Err(refusal) if began.elapsed() > at_most => return Err(Broken::because(refusal)),
+                Err(refusal) if began.elapsed() > PATIENCE => return Err(self.because(&refusal)),
                 Err(_) => self.stage.clock().sleep(LOOK).await,
             }
         }
     }
 
-    /// Waits until every lease of before has run out.
-    pub(super) async fn outlive_leases(&self) {
-        self.stage.clock().sleep(Duration::from_millis(BOUND * 1000 + 200)).await;
+    /// Reads again and again until a vault of the customer has opened the policy's key anew; which call did.
+    pub(super) async fn until_opened_anew(
+        &self,
+        imported: &Imported,
+        policy: &Policy,
+        since: u64,
+    ) -> Result<Value, Broken> {
+        let began = Instant::now();
+        let opened = |call: &Value| {
+            call["policyId"] == policy.id.to_string().as_str()
+                && call["outcome"] == "unwrapped"
+                && call["slot"] != "availability"
+        };
+        loop {
+            self.read(imported).await.map_err(|refusal| self.because(&refusal))?;
+            if let Some(call) = self.records(CALL, since).await?.into_iter().find(opened) {
+                return Ok(call);
+            }
+            if began.elapsed() > PATIENCE {
+                return Err(Broken::because("no key of the customer was asked again"));
+            }
+            self.stage.clock().sleep(LOOK).await;
+        }
     }
 
-    /// Every audit record of the tenant with this operation.
-    pub(super) async fn audit(&self, operation: &str) -> Result<Vec<Value>, Broken> {
-        let caller = self.person("auditor@contoso.com")?;
-        let mut after = 0;
+    /// The place of the newest audit record.
+    pub(super) async fn newest(&self) -> Result<u64, Broken> {
+        self.page_through(0, |_| Ok(())).await
+    }
+
+    /// Every audit record of this operation after a place.
+    pub(super) async fn records(&self, operation: &str, since: u64) -> Result<Vec<Value>, Broken> {
         let mut found = Vec::new();
-        loop {
-            let page = self.stage.service().custody.audit(&caller, after, custody::PAGE).await;
-            let page = page.map_err(Broken::because)?;
-            let Some(last) = page.last() else { return Ok(found) };
-            after = last.seq;
-            for row in page.iter().filter(|row| row.operation == operation) {
+        let page = |row: &AuditRow| {
+            if row.operation == operation {
                 found.push(row.parse().map_err(Broken::because)?);
             }
+            Ok(())
+        };
+        self.page_through(since, page).await?;
+        Ok(found)
+    }
+
+    async fn page_through(
+        &self,
+        since: u64,
+        mut each: impl FnMut(&AuditRow) -> Result<(), Broken>,
+    ) -> Result<u64, Broken> {
+        let caller = self.person("auditor@contoso.com")?;
+        let mut after = since;
+        loop {
+            let page = self.stage.service().custody.audit(&caller, after, custody::PAGE).await;
+            let page = page.map_err(|refusal| self.because(&refusal))?;
+            let Some(last) = page.last() else { return Ok(after) };
+            after = last.seq;
+            page.iter().try_for_each(&mut each)?;
         }
+    }
+
+    /// Why a step did not hold: a refusal that was not to be, in the words that a person sees.
+    pub(super) fn because(&self, refusal: &Refusal) -> Broken {
+        Broken(self.told(refusal))
+    }
+
+    /// A refusal with the name of its policy in the place of the id.
+    pub(super) fn told(&self, refusal: &Refusal) -> String {
+        let made = self
+            .policies
+            .iter()
+            .flat_map(|policies| [&policies.mailbox, &policies.share_point, &policies.multi_workload]);
+        made.fold(refusal.to_string(), |text, policy| {
+            text.replace(&policy.id.to_string(), policy.name.as_str())
+        })
     }
 
     /// Which policy a container is assigned to and which one holds its key now, in words.
     pub(super) async fn standing(&self, holder: &Holder) -> Result<String, Broken> {
         let caller = self.person("admin@contoso.com")?;
         let custody = &self.stage.service().custody;
-        let standing = custody.standing(&caller, holder.id).await.map_err(Broken::because)?;
-        let covering = custody.policy(&caller, standing.covering).await.map_err(Broken::because)?;
+        let standing = custody.standing(&caller, holder.id).await;
+        let standing = standing.map_err(|refusal| self.because(&refusal))?;
+        let name = async |policy| {
+            let policy = custody.policy(&caller, policy).await.map_err(|refusal| self.because(&refusal))?;
+            Ok::<_, Broken>(policy.name.to_string())
+        };
+        let covering = name(standing.covering).await?;
+        let holder = holder.name.as_str();
         let effective = match standing.effective {
-            Some(policy) => custody.policy(&caller, policy).await.map_err(Broken::because)?.name.to_string(),
+            Some(policy) => name(policy).await?,
             None => "the volume layer alone".to_owned(),
         };
-        let state = if standing.pending { "a rewrap is to come" } else { "green" };
-        Ok(format!(
-            "{}: covered by {:?}, key held by {:?}, {state}",
-            holder.name.as_str(),
-            covering.name.as_str(),
-            effective
-        ))
+        Ok(match standing.pending {
+            false => format!("{holder:<18} {effective:?} covers it and holds its key: green"),
+            true => {
+                format!("{holder:<18} {covering:?} covers it, {effective:?} still holds its key")
+            }
+        })
     }
+}
+
+/// What a scene saw that read until it was refused.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// When the last read that was answered had been asked for.
+    pub(super) last: Option<Duration>,
+    /// When the refusal came.
+    pub(super) after: Duration,
+    pub(super) refusal: Refusal,
 }
 
 /// What was read back.
@@ -230,6 +381,11 @@ impl Play {
 pub(super) struct Read {
     pub(super) equal: u64,
     pub(super) bytes: u64,
+}
+
+/// As much of a version as a person compares.
+pub(super) fn short(version: &str) -> String {
+    version.chars().take(SHORT).chain(['…']).collect()
 }
 
 fn bug(broken: &Broken) -> Refusal {

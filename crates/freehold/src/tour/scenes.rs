@@ -11,48 +11,53 @@ mod roll;
 
 use std::time::Instant;
 
+pub(super) use self::revocation::{give_right, take_right};
+
 use super::play::Play;
-use super::story::{Evidence, Scene, Story};
+use super::story::{Broken, Evidence, Scene, Story};
 
 macro_rules! scenes {
     ($play:ident, $story:ident, $($name:literal, $claim:literal, [$(($first:literal, $last:literal)),*], $scene:path;)*) => {$(
         let scene = Scene { name: $name, claim: $claim, article: &[$(($first, $last)),*] };
+        let found = $play.enter(scene.name);
         let began = Instant::now();
-        let outcome: Result<Evidence, _> = $scene($play).await;
-        $story.tell(scene, began, outcome);
+        let outcome: Result<Evidence, Broken> = $scene($play).await;
+        let elapsed = began.elapsed();
+        let outcome = $play.leave(found, outcome).await;
+        $story.tell(scene, elapsed, outcome);
     )*};
 }
 
-/// Plays every scene; one that fails does not keep the later ones from being told.
+/// Plays every scene.
+///
+/// One that fails leaves the stage as it found it, and does not keep the later ones from being judged on their own.
 pub(super) async fn play(play: &mut Play, story: &mut Story) {
     scenes! { play, story,
-        "tenant", "A tenant of the service, with a directory of its own and an entitlement", [(41, 41)],
-            customer::tenant;
-        "vaults", "Two subscriptions with a mandatory retention period, and a vault in each",
+        "tenant", "A customer signs up: a directory, a licence, three people", [(41, 41)], customer::tenant;
+        "vaults", "Two subscriptions with a mandatory retention period, a vault in each",
             [(42, 42), (53, 56), (63, 69)], customer::vaults;
-        "keys", "In each vault a key for each workload, and an application that may wrap, unwrap and get",
-            [(70, 85), (89, 90)], customer::keys;
-        "before", "Before any policy: a message under the provider's keys, in three layers", [(2, 8), (35, 35)],
+        "keys", "In each vault a key for each workload, which the service may wrap and unwrap with",
+            [(10, 10), (70, 79), (81, 85), (89, 90)], customer::keys;
+        "before", "Before any policy: a message under the provider's keys, layer by layer", [(6, 8), (35, 35)],
             content::before;
-        "multi-workload", "A policy for multiple workloads, made and assigned to the tenant",
-            [(14, 14), (25, 25), (91, 102)], policies::multi_workload;
-        "mailbox", "A policy for a mailbox, assigned; the mailbox is rewrapped when it is touched",
-            [(34, 37), (103, 108)], policies::mailbox;
-        "sharepoint", "A policy for SharePoint and OneDrive", [(29, 30), (39, 39), (109, 112)],
-            policies::share_point;
-        "import", "Mail and files are imported, and every one reads back byte for byte", [(107, 107)],
-            content::import;
+        "multi-workload", "A policy for many workloads, assigned to the whole tenant",
+            [(14, 14), (25, 25), (91, 92), (94, 102)], policies::multi_workload;
+        "mailbox", "A policy for one mailbox, which is rewrapped when somebody touches it",
+            [(9, 9), (34, 36), (103, 103), (105, 108)], policies::mailbox;
+        "sharepoint", "A policy for SharePoint and OneDrive, which the one before does not cover",
+            [(29, 30), (39, 39), (109, 109), (111, 112)], policies::share_point;
+        "import", "Mail and files are imported, and each reads back byte for byte", [(3, 3)], content::import;
         "green", "Is everything green?", [(113, 117)], content::green;
-        "disk", "What lies on the disk: no known word of the mail, no name of a file", [(3, 4), (9, 11)], disk::search;
+        "disk", "On the disk lies no known word of the mail, no subject, no name of a file", [(11, 11)], disk::search;
         "one-down", "One vault dies: reads go on", [], outage::one_down;
         "both-down", "Both vaults die: mail is read by the availability key, and the record says so", [(12, 12)],
             outage::mail_by_availability_key;
-        "hold-ends", "Files live on for their hold and are then refused as an outage, never as a denial", [(12, 12)],
+        "hold-ends", "Files are held for a while, then refused: as an outage, never as a denial", [],
             outage::files_until_hold_ends;
         "back", "The vaults come back, and so does everything", [], outage::back;
-        "revoked", "The customer takes the right away at the vaults alone: reads are refused within the bound",
-            [(10, 12)], revocation::taken;
-        "still-revoked", "Then the vaults are cut off too: still a refusal, never an outage, never the availability key",
+        "revoked", "The customer takes the right away at the vaults alone: reads end within the bound",
+            [(4, 4), (10, 10), (12, 12)], revocation::taken;
+        "still-revoked", "Then the vaults fall silent too: still refused, and the availability key stays shut",
             [(12, 12)], revocation::silent;
         "given-back", "The right is given back: reads work", [(10, 10)], revocation::given_back;
         "rolled", "A root key is rolled: wraps change, content does not", [(10, 10)], roll::roll;

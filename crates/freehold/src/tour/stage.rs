@@ -1,12 +1,13 @@
 //! The stage: all parties of the lab on one data folder, with a listener for each thing that can be taken away.
 //!
 //! Owns what is running. Each customer's vault has a listener of its own, so that one can die while the other lives;
-//! killing one cuts its connections and frees its port, which is what a client sees of a machine that died.
+//! killing one cuts its connections and refuses new ones, which is what a client sees of a machine that died.
 
 use std::net::SocketAddr;
 use std::path::Path;
 
 use model::time::Clock;
+use tokio::net::TcpSocket;
 
 use super::story::Broken;
 use crate::exit::Failure;
@@ -27,7 +28,7 @@ pub(super) enum Which {
 impl Which {
     pub(super) const BOTH: [Self; 2] = [Self::A, Self::B];
 
-    /// The vault's name.
+    /// The vault's name; each lies in a subscription of its own.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::A => "contoso-a",
@@ -44,11 +45,18 @@ pub(super) struct Stage {
     doors: [Door; 2],
 }
 
-/// The listener of one vault, which may be dead; its address stays.
+/// The door of one vault; its address stays the same whatever happens to it.
 #[derive(Debug)]
 struct Door {
     address: SocketAddr,
-    listener: Option<Listener>,
+    state: DoorState,
+}
+
+#[derive(Debug)]
+enum DoorState {
+    Open(Listener),
+    /// Nobody listens. The port is kept all the same, so that no other program moves in meanwhile.
+    Dead(Option<TcpSocket>),
 }
 
 impl Stage {
@@ -59,6 +67,11 @@ impl Stage {
         let mut doors = std::mem::take(&mut lab.doors).into_iter().map(Door::open);
         let doors = [(); 2].map(|()| doors.next().expect("a door for each of two hosts"));
         Ok(Self { edge, lab, doors })
+    }
+
+    /// Everything that runs, as stage hands see it.
+    pub(super) fn lab(&self) -> &Lab {
+        &self.lab
     }
 
     /// Where everything lies.
@@ -86,19 +99,27 @@ impl Stage {
         self.edge.clock.as_ref()
     }
 
-    /// Kills the listener of a vault; its rights and keys stay as they are.
+    /// Whether each vault listens.
+    pub(super) fn alive(&self) -> [bool; 2] {
+        self.doors.each_ref().map(|door| matches!(door.state, DoorState::Open(_)))
+    }
+
+    /// Kills the listener of a vault, if it lives; its rights and keys stay as they are.
     pub(super) async fn kill(&mut self, which: Which) {
-        if let Some(listener) = self.door(which).listener.take() {
+        let door = &mut self.doors[which as usize];
+        if let DoorState::Open(listener) = std::mem::replace(&mut door.state, DoorState::Dead(None)) {
             listener.kill().await;
+            door.state = DoorState::Dead(kept(door.address).ok());
         }
     }
 
     /// Lets a dead vault listen again, at the same address.
     pub(super) fn revive(&mut self, which: Which) -> Result<(), Broken> {
-        let address = self.door(which).address;
-        if self.door(which).listener.is_none() {
-            let listener = self.lab.customers.listen(SETTING, address).map_err(Broken::because)?;
-            self.door(which).listener = Some(listener);
+        let door = &mut self.doors[which as usize];
+        if let DoorState::Dead(port) = &mut door.state {
+            drop(port.take());
+            let listener = self.lab.customers.listen(SETTING, door.address).map_err(Broken::because)?;
+            door.state = DoorState::Open(listener);
         }
         Ok(())
     }
@@ -110,17 +131,18 @@ impl Stage {
         }
         self.lab.close().await;
     }
-
-    fn door(&mut self, which: Which) -> &mut Door {
-        match which {
-            Which::A => &mut self.doors[0],
-            Which::B => &mut self.doors[1],
-        }
-    }
 }
 
 impl Door {
     fn open(listener: Listener) -> Self {
-        Self { address: listener.address(), listener: Some(listener) }
+        Self { address: listener.address(), state: DoorState::Open(listener) }
     }
+}
+
+/// Takes a port without listening on it: whoever connects is refused.
+fn kept(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }

@@ -1,4 +1,4 @@
-//! Known words: picked from decoded input, then searched for in every byte that lies on the disk.
+//! What a person typed: words, subjects and names of the decoded input, then searched for in every byte on the disk.
 //!
 //! Owns the search behind the promise that nothing a customer typed lies in the clear. The same search is run
 //! over the input first: a word that it cannot find there proves nothing when it is not found elsewhere.
@@ -8,9 +8,13 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-/// Words shorter than this occur by chance in ciphertext and database pages.
-const SHORTEST: usize = 9;
-/// Words longer than this are rarely words.
+use mail_parser::{MessageParser, MimeHeaders};
+
+/// Words of fewer bytes occur by chance in ciphertext and database pages.
+const SHORTEST: usize = 6;
+/// Words of this many bytes are no words of a database's own; shorter ones are picked where these are too few.
+const TELLING: usize = 9;
+/// Words of more bytes are rarely words.
 const LONGEST: usize = 40;
 /// How much of a file is looked at in one go.
 const WINDOW: usize = 1 << 20;
@@ -22,17 +26,61 @@ pub(super) struct Found {
     pub(super) file: PathBuf,
 }
 
-/// Words of the text that are long enough to mean something, each once, at most `limit`, spread over the text.
-pub(super) fn pick(text: &str, limit: usize) -> Vec<String> {
-    let words: BTreeSet<&str> = text
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .filter(|word| (SHORTEST..=LONGEST).contains(&word.len()))
-        // Words of a language, not pieces of an encoding.
-        .filter(|word| word.bytes().skip(1).all(|b| b.is_ascii_lowercase()))
-        .filter(|word| word.bytes().all(|b| b.is_ascii_alphabetic()))
-        .collect();
-    let step = words.len().div_ceil(limit.max(1)).max(1);
-    words.into_iter().step_by(step).map(str::to_owned).collect()
+/// What a person reads of a message: its subject, the text of its parts, the names of its attachments.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Decoded {
+    pub(super) subject: Option<String>,
+    pub(super) text: String,
+}
+
+/// Decodes a message; one that cannot be read as a message is its bytes as text.
+pub(super) fn decode(message: &[u8]) -> Decoded {
+    let Some(parsed) = MessageParser::default().parse(message) else {
+        return Decoded { subject: None, text: String::from_utf8_lossy(message).into_owned() };
+    };
+    let subject = parsed.subject().map(str::to_owned);
+    let mut text = subject.clone().unwrap_or_default();
+    for at in 0..parsed.text_body_count() {
+        text.push('\n');
+        text.push_str(&parsed.body_text(at).unwrap_or_default());
+    }
+    for attachment in parsed.attachments() {
+        text.push('\n');
+        text.push_str(attachment.attachment_name().unwrap_or_default());
+    }
+    Decoded { subject, text }
+}
+
+/// Words to look for: `enough` of them if the texts have as many, at most `limit`, spread over all texts.
+pub(super) fn pick(texts: &[String], enough: usize, limit: usize) -> BTreeSet<String> {
+    let share = limit.div_ceil(texts.len().max(1));
+    let stride = texts.len().div_ceil(limit.max(1)).max(1);
+    let mut picked = BTreeSet::new();
+    for (shortest, share, stride) in
+        [(TELLING, share, stride), (TELLING, limit, 1), (SHORTEST, share, stride), (SHORTEST, limit, 1)]
+    {
+        for text in texts.iter().step_by(stride) {
+            let words: BTreeSet<&str> = words(text, shortest).collect();
+            // Where a text has more than its share, they are taken from all over the alphabet.
+            let every = words.len().div_ceil(share).max(1);
+            picked.extend(words.into_iter().step_by(every).map(str::to_owned));
+            if picked.len() >= limit {
+                return picked.into_iter().take(limit).collect();
+            }
+        }
+        if picked.len() >= enough {
+            break;
+        }
+    }
+    picked
+}
+
+/// Words of a language, not pieces of an encoding: no digits, and capitals at the front alone.
+fn words(text: &str, shortest: usize) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_alphanumeric())
+        .filter(move |word| (shortest..=LONGEST).contains(&word.len()))
+        .filter(|word| word.chars().all(char::is_alphabetic))
+        .filter(|word| !word.chars().skip(1).any(char::is_uppercase))
 }
 
 /// A set of words, ready to be looked for in bytes of any length.
@@ -40,32 +88,38 @@ pub(super) fn pick(text: &str, limit: usize) -> Vec<String> {
 pub(super) struct Search {
     /// Words by their first four bytes, so that a byte is looked at once whatever the number of words.
     by_head: HashMap<[u8; 4], Vec<Vec<u8>>>,
+    /// Whether some word begins with these two bytes: most places are passed over without a look at the map.
+    begins: Vec<bool>,
     longest: usize,
 }
 
 impl Search {
-    /// Looks for these words, exactly as they are written.
-    pub(super) fn of(words: &[String]) -> Self {
-        let mut by_head: HashMap<[u8; 4], Vec<Vec<u8>>> = HashMap::new();
+    /// Looks for these words, exactly as they are written; a word of fewer than four bytes is not looked for.
+    pub(super) fn of<'a>(words: impl IntoIterator<Item = &'a String>) -> Self {
+        let mut search = Self { by_head: HashMap::new(), begins: vec![false; 1 << 16], longest: 0 };
         for word in words {
             if let Some(head) = word.as_bytes().first_chunk::<4>() {
-                by_head.entry(*head).or_default().push(word.as_bytes().to_vec());
+                search.by_head.entry(*head).or_default().push(word.as_bytes().to_vec());
+                search.begins[two(head[0], head[1])] = true;
+                search.longest = search.longest.max(word.len());
             }
         }
-        let longest = words.iter().map(String::len).max().unwrap_or(0);
-        Self { by_head, longest }
+        search
     }
 
     /// Which of the words occur in the bytes.
     pub(super) fn within(&self, bytes: &[u8]) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
-        for (at, head) in bytes.windows(4).enumerate() {
-            let head: &[u8; 4] = head.try_into().expect("a window of four");
-            for word in self.by_head.get(head).into_iter().flatten() {
-                if bytes[at..].starts_with(word) {
-                    found.insert(String::from_utf8_lossy(word).into_owned());
+        let mut at = 0;
+        while let Some(head) = bytes.get(at..).and_then(<[u8]>::first_chunk::<4>) {
+            if self.begins[two(head[0], head[1])] {
+                for word in self.by_head.get(head).into_iter().flatten() {
+                    if bytes[at..].starts_with(word) {
+                        found.insert(String::from_utf8_lossy(word).into_owned());
+                    }
                 }
             }
+            at += 1;
         }
         found
     }
@@ -103,6 +157,10 @@ impl Search {
     }
 }
 
+fn two(first: u8, second: u8) -> usize {
+    usize::from(first) << 8 | usize::from(second)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,8 +181,28 @@ mod tests {
     fn picked_words_are_found_in_what_they_were_picked_from() {
         let text =
             "Dear colleagues, the refrigeration warehouse in Trondheim reports a temperature excursion.";
-        let words = pick(text, 5);
+        let words = pick(&[text.to_owned()], 3, 5);
         assert!(words.len() >= 3, "{words:?}");
-        assert_eq!(Search::of(&words).within(text.as_bytes()).len(), words.len());
+        assert_eq!(Search::of(&words).within(text.as_bytes()), words);
+    }
+
+    #[test]
+    fn enough_words_are_picked_wherever_they_are() {
+        let long: Vec<String> =
+            ('a'..='z').map(|c| format!("w{}zeppelin", String::from(c).repeat(3))).collect();
+        let short: Vec<String> = ('a'..='z').map(|c| format!("x{}kelp", String::from(c).repeat(2))).collect();
+        let mut texts = vec![long.join(" "), short.join(" ")];
+        texts.extend((0..98).map(|_| "no".to_owned()));
+        assert_eq!(pick(&texts, 50, 400).len(), 52);
+        assert_eq!(pick(&texts, 20, 20).len(), 20);
+    }
+
+    #[test]
+    fn a_message_is_searched_for_as_a_person_reads_it() {
+        let message = b"Subject: =?UTF-8?Q?Gr=C3=BC=C3=9Fe?=\r\nContent-Type: text/plain; charset=utf-8\r\n\
+            Content-Transfer-Encoding: base64\r\n\r\nTGV1Y2h0ZmV1ZXI=\r\n";
+        let decoded = decode(message);
+        assert_eq!(decoded.subject.as_deref(), Some("Grüße"));
+        assert!(decoded.text.contains("Leuchtfeuer"), "{decoded:?}");
     }
 }

@@ -5,15 +5,20 @@ use std::collections::BTreeSet;
 use custody::service::Keys;
 use futures::stream;
 use model::caller::Caller;
+use model::key_identifier::KeyIdentifier;
 use workloads::{Acknowledged, HolderKind, Kind, Outcome};
 
 use crate::tour::input::Given;
-use crate::tour::play::{Imported, Places, Play};
+use crate::tour::play::{Imported, Known, Places, Play};
 use crate::tour::story::{Broken, Evidence};
 use crate::tour::words::{self, Search};
 
-/// How many known words the disk is searched for at most.
+/// How many known words the disk is searched for, if the input has as many.
+const ENOUGH: usize = 50;
+/// How many at most, and how many subjects and names.
 const WORDS: usize = 400;
+/// Subjects and names of fewer bytes are not looked for: they occur by chance.
+const SHORTEST: usize = 6;
 /// Evidence lists at most this many refused items.
 const SHOWN: usize = 5;
 
@@ -28,6 +33,7 @@ pub(super) async fn before(play: &mut Play) -> Result<Evidence, Broken> {
     let bob = make(HolderKind::Mailbox, "bob@contoso.com").await?;
     let site = make(HolderKind::Site, "sites/operations").await?;
     play.places = Some(Places { alice: alice.clone(), bob, site });
+    play.known = subjects_and_names(play)?;
     let first = play.mail.first().cloned().ok_or_else(|| Broken::because("no mail was given"))?;
     let (imported, _) = bring(play, &admin, alice.id, Kind::Message, vec![first]).await?;
     play.imported.extend(imported);
@@ -38,12 +44,14 @@ pub(super) async fn before(play: &mut Play) -> Result<Evidence, Broken> {
     }
     let mut lines = vec![
         play.standing(&alice).await?,
-        "the message: AES-256-GCM under a key of its own, which is wrapped by the mailbox key".into(),
-        format!("the mailbox key: {} bytes, wrapped by the policy's key", layers.container_wrap),
-        "the policy's key comes from a seed that three root keys wrap, each enough to open it:".into(),
+        "the message      sealed with AES-256-GCM under a key of its own, which the mailbox key wraps".into(),
+        format!("the mailbox key  {} bytes, wrapped by the policy's key", layers.container_wrap),
+        "the policy's key from a seed that three root keys wrap; each alone can open it:".into(),
     ];
-    for (root, (key, bytes)) in ["first", "second", "availability"].into_iter().zip(layers.roots) {
-        lines.push(format!("  {root:<12} {bytes} bytes by {key}"));
+    let roots = ["the provider's first", "the provider's second", "the availability key"];
+    for (root, (key, bytes)) in roots.into_iter().zip(layers.roots) {
+        let vault = KeyIdentifier::from_stored(&key).map_err(Broken::because)?.vault().to_owned();
+        lines.push(format!("  {root:<21}  {bytes} bytes, in vault {vault}"));
     }
     Ok(lines)
 }
@@ -51,7 +59,7 @@ pub(super) async fn before(play: &mut Play) -> Result<Evidence, Broken> {
 pub(super) async fn import(play: &mut Play) -> Result<Evidence, Broken> {
     let admin = play.person("admin@contoso.com")?;
     let Places { alice, bob, site } = play.places()?.clone();
-    play.words = unknown_words(play)?;
+    play.known.words = words_to_find(play)?;
     // The first message is in alice's mailbox already; the rest is spread over both.
     let rest = play.mail.get(1..).unwrap_or_default().to_vec();
     let (to_bob, to_alice): (Vec<_>, Vec<_>) = rest.into_iter().enumerate().partition(|(at, _)| at % 3 == 0);
@@ -64,14 +72,11 @@ pub(super) async fn import(play: &mut Play) -> Result<Evidence, Broken> {
     ] {
         let (imported, told) = bring(play, &admin, holder.id, kind, given).await?;
         play.imported.extend(imported);
-        lines.push(format!("{}: {told}", holder.name.as_str()));
-    }
-    for holder in [&alice, &bob, &site] {
         let read = play.read_back(holder.id).await?;
         lines.push(format!(
-            "{}: {} objects read back, {} bytes, each equal to its source",
+            "{:<18} {told}; {} read back, {} bytes, each as it was given",
             holder.name.as_str(),
-            read.equal,
+            play.things(holder, read.equal),
             read.bytes
         ));
     }
@@ -116,30 +121,46 @@ async fn bring(
     };
     let summary = play.stage.service().engine.import(caller, container, stream::iter(items), told).await;
     let summary = summary.map_err(|stopped| Broken::because(stopped.refusal))?;
-    let mut words = format!(
-        "{} imported, {} already there, {} marked, {} refused",
-        summary.imported, summary.already_there, summary.marked, summary.refused
-    );
+    let mut words = format!("{} imported", summary.imported);
+    for (count, what) in
+        [(summary.already_there, "already there"), (summary.marked, "marked"), (summary.refused, "refused")]
+    {
+        if count > 0 {
+            words.push_str(&format!(", {count} {what}"));
+        }
+    }
     for (index, refusal) in summary.refusals.iter().take(SHOWN) {
         words.push_str(&format!("; item {index}: {refusal}"));
     }
     Ok((imported, words))
 }
 
-/// Words of the input that can be found in it and that are on no disk of ours yet.
-fn unknown_words(play: &Play) -> Result<Vec<String>, Broken> {
-    let mut chosen = BTreeSet::new();
-    for given in play.mail.iter().skip(1).chain(&play.files) {
-        let text = String::from_utf8_lossy(&given.bytes().map_err(Broken::because)?).into_owned();
-        chosen.extend(words::pick(&text, WORDS));
-        if chosen.len() >= WORDS {
-            break;
+/// Subjects and names of the input that are on no disk of ours yet.
+fn subjects_and_names(play: &Play) -> Result<Known, Broken> {
+    let mut known = Known::default();
+    for (given, kind) in play.given() {
+        known.names.insert(given.name.clone());
+        if known.subjects.len() < WORDS && kind == Kind::Message {
+            known.subjects.extend(given.decoded(kind).map_err(Broken::because)?.subject);
         }
-        // A file's name is content too.
-        chosen.extend(words::pick(&given.name, WORDS));
     }
-    let chosen: Vec<String> = chosen.into_iter().take(WORDS).collect();
-    // A word that stands there before the import proves nothing when it stands there afterwards.
+    for set in [&mut known.subjects, &mut known.names] {
+        *set = unknown(play, std::mem::take(set))?;
+    }
+    Ok(known)
+}
+
+/// Words of the input that are on no disk of ours yet, though the first message is.
+fn words_to_find(play: &Play) -> Result<BTreeSet<String>, Broken> {
+    let texts = play.given().skip(1).map(|(given, kind)| Ok(given.decoded(kind)?.text));
+    let texts = texts.collect::<std::io::Result<Vec<String>>>().map_err(Broken::because)?;
+    unknown(play, words::pick(&texts, ENOUGH, WORDS))
+}
+
+/// What of it lies nowhere yet: what stands there before the import proves nothing when it stands there afterwards.
+fn unknown(play: &Play, mut chosen: BTreeSet<String>) -> Result<BTreeSet<String>, Broken> {
+    chosen.retain(|text| text.len() >= SHORTEST);
+    let chosen: BTreeSet<String> = chosen.into_iter().take(WORDS).collect();
     let (known, _) = Search::of(&chosen).under(play.stage.layout().root()).map_err(Broken::because)?;
     let known: BTreeSet<&str> = known.iter().map(|found| found.word.as_str()).collect();
     Ok(chosen.iter().filter(|word| !known.contains(word.as_str())).cloned().collect())

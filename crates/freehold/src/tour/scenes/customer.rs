@@ -18,6 +18,8 @@ use crate::wire::Person;
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
 const CRYPTO_OFFICER: &str = "14b46e9e-c2b7-41b4-b07b-48a6ebf60603";
 const ENCRYPTION_USER: &str = "e147488a-f6f5-4113-8e2d-b22465e65bf6";
+/// The recovery level of a key that nobody can destroy before its time.
+const PROTECTED: &str = "Recoverable+ProtectedSubscription";
 const LOCATIONS: [&str; 2] = ["westeurope", "swedencentral"];
 const RETENTION: &str =
     "providers/Microsoft.Features/providers/Microsoft.Resources/features/MandatoryRetentionPeriodEnabled";
@@ -86,12 +88,9 @@ pub(super) async fn tenant(play: &mut Play) -> Result<Evidence, Broken> {
         <[_; 3]>::try_from(people).map_err(|_| Broken::because("three people were asked for"))?;
     let vaults = <[String; 2]>::try_from(vaults).map_err(|_| Broken::because("two vaults were asked for"))?;
     let lines = vec![
-        format!("tenant {} with directory {directory}, entitlement {}", tenant.id, tenant.entitlement),
-        "alice holds the keys of vault A, bob those of vault B; neither can reach the other's".into(),
-        format!(
-            "{} applications of the service were consented, one for each kind of policy",
-            APPLICATIONS.len()
-        ),
+        format!("Contoso, contoso.com, licence {}; its directory is {directory}", tenant.entitlement),
+        format!("alice will hold the keys of {}, bob those of {}", Which::A.name(), Which::B.name()),
+        "the administrator consents to the service's three applications, one for each kind of policy".into(),
     ];
     let holders = [alice, bob];
     let rights: Vec<(String, String)> =
@@ -139,12 +138,11 @@ pub(super) async fn vaults(play: &mut Play) -> Result<Evidence, Broken> {
         let made = manage(Method::PUT, path, Some(body)).await?;
         let properties = &made["properties"];
         lines.push(format!(
-            "{}: {}, soft delete {} for {} days, purge protection {}, retention {} → {}",
-            which.name(),
+            "{}: soft delete {} for {} days, purge protection {}; mandatory retention {} → {}",
             properties["vaultUri"].as_str().unwrap_or("?"),
-            properties["enableSoftDelete"],
+            on(&properties["enableSoftDelete"]),
             properties["softDeleteRetentionInDays"],
-            properties["enablePurgeProtection"],
+            on(&properties["enablePurgeProtection"]),
             asked["properties"]["state"].as_str().unwrap_or("?"),
             state["properties"]["state"].as_str().unwrap_or("?"),
         ));
@@ -162,6 +160,7 @@ pub(super) async fn keys(play: &mut Play) -> Result<Evidence, Broken> {
     }
     let mut lines = Vec::new();
     for (which, holder) in Which::BOTH.into_iter().zip(&contoso.holders) {
+        let (mut names, mut identifier) = (Vec::new(), String::new());
         for (_, credential, client_id) in APPLICATIONS {
             let name = key_name(credential);
             let body = json!({ "kty": "RSA", "key_size": 2048, "key_ops": ["wrapKey", "unwrapKey"] });
@@ -172,23 +171,29 @@ pub(super) async fn keys(play: &mut Play) -> Result<Evidence, Broken> {
             let body = right_body(play, client_id).await?;
             contoso.admin.manage(Method::PUT, &right, Some(body)).await.map_err(Broken::because)?;
             let level = key["attributes"]["recoveryLevel"].as_str().unwrap_or("none");
-            if level != "Recoverable+ProtectedSubscription" || !key["attributes"]["exp"].is_null() {
+            if level != PROTECTED || !key["attributes"]["exp"].is_null() {
                 return Err(Broken(format!(
                     "{name}: recovery level {level}, exp {}",
                     key["attributes"]["exp"]
                 )));
             }
-            lines.push(format!(
-                "{} ({level}, no expiry)",
-                key["key"]["kid"].as_str().unwrap_or("no identifier")
-            ));
+            names.push(name);
+            if identifier.is_empty() {
+                identifier = key["key"]["kid"].as_str().unwrap_or("no identifier").to_owned();
+            }
         }
+        lines.push(format!("{}: {}; RSA 2048, {PROTECTED}, no expiry", which.name(), names.join(", ")));
+        lines.push(format!("  the first is {identifier}"));
     }
     // A key holder of one vault has nothing to say in the other.
     let stranger = contoso.holders[0].vault(Method::GET, Which::B.name(), "/keys/Key-exchange", None).await;
     match stranger {
-        Err(refused) => lines.push(format!("alice at vault B: {}", first_line(&refused.to_string()))),
-        Ok(_) => return Err(Broken::because("alice may use a key of vault B")),
+        Err(refused) => lines.push(format!(
+            "alice asks for a key in {}: {}",
+            Which::B.name(),
+            first_line(&refused.to_string())
+        )),
+        Ok(_) => return Err(Broken::because("alice may read a key in bob's vault")),
     }
     Ok(lines)
 }
@@ -202,6 +207,10 @@ fn scopes(vault: &str) -> Result<(&str, &str), Broken> {
     let group = vault.split("/providers/").next();
     let subscription = vault.split("/resourceGroups/").next();
     subscription.zip(group).ok_or_else(|| Broken::because("a vault's path names its subscription and group"))
+}
+
+fn on(set: &Value) -> &'static str {
+    if *set == Value::Bool(true) { "on" } else { "off" }
 }
 
 fn first_line(text: &str) -> &str {

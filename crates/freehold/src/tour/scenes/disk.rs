@@ -1,8 +1,10 @@
 //! What lies on the disk, byte by byte.
 
+use std::collections::BTreeSet;
+
 use store::Table;
 
-use crate::tour::play::Play;
+use crate::tour::play::{Known, Play};
 use crate::tour::story::{Broken, Evidence};
 use crate::tour::words::Search;
 
@@ -11,30 +13,38 @@ const OBJECTS: Table = Table("objects");
 /// As many bytes of a message as tell it from any other.
 const HEAD: usize = 32;
 /// Bytes in one line of a hexdump.
-const LINE: usize = 32;
+const LINE: usize = 24;
 /// Lines of a hexdump.
 const LINES: usize = 3;
 
 pub(super) async fn search(play: &mut Play) -> Result<Evidence, Broken> {
     let root = play.stage.layout().root().to_owned();
-    let search = Search::of(&play.words);
-    let mut input = Vec::new();
-    for given in play.mail.iter().chain(&play.files) {
-        input.extend(given.name.as_bytes());
-        input.push(b'\n');
-        input.extend(given.bytes().map_err(Broken::because)?);
-        input.push(b'\n');
+    let Known { words, subjects, names } = &play.known;
+    let all: BTreeSet<String> = [words, subjects, names].into_iter().flatten().cloned().collect();
+    if words.is_empty() {
+        return Err(Broken::because("the input has no words to look for: an earlier step failed"));
     }
-    let there = search.within(&input).len();
-    if there < play.words.len() || there == 0 {
-        return Err(Broken(format!("the search finds {there} of {} words in the input", play.words.len())));
+    let search = Search::of(&all);
+    let mut there = BTreeSet::new();
+    for (given, kind) in play.given() {
+        there.append(&mut search.within(given.name.as_bytes()));
+        there.append(&mut search.within(given.decoded(kind).map_err(Broken::because)?.text.as_bytes()));
+    }
+    if there.len() < all.len() {
+        return Err(Broken(format!("this search finds {} of {} words in the input", there.len(), all.len())));
     }
     let (found, bytes) = search.under(&root).map_err(Broken::because)?;
-    if let Some(found) = found.first() {
-        return Err(Broken(format!("{:?} lies in the clear in {}", found.word, found.file.display())));
+    // The longest says most about where it came from.
+    if let Some(longest) = found.iter().max_by_key(|found| found.word.len()) {
+        let file = longest.file.strip_prefix(&root).unwrap_or(&longest.file);
+        return Err(Broken(format!("{:?} lies in the clear in {}", longest.word, file.display())));
     }
     let mut lines = vec![format!(
-        "{there} words of the input, all found in it by this search; in {bytes} bytes on the disk: none of them"
+        "{} words, {} subjects and {} names of the input: this search finds each of them in the decoded input, and \
+         none in the {bytes} bytes on the disk",
+        words.len(),
+        subjects.len(),
+        names.len()
     )];
     lines.extend(dump(play).await?);
     Ok(lines)
@@ -75,7 +85,7 @@ fn hex(bytes: &[u8]) -> Vec<String> {
         .map(|line| {
             let digits: Vec<String> =
                 line.chunks(4).map(|four| four.iter().map(|byte| format!("{byte:02x}")).collect()).collect();
-            format!("  {:<72}{}", digits.join(" "), line.iter().map(shown).collect::<String>())
+            format!("  {:<55}{}", digits.join(" "), line.iter().map(shown).collect::<String>())
         })
         .collect()
 }

@@ -1,29 +1,38 @@
 //! Vaults that die: listeners are killed, and nothing inside custody is told.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use model::key_identifier::KeyIdentifier;
 use model::refusal::Code;
 
-use crate::tour::play::{BOUND, HOLD, Play};
+use crate::tour::play::{BOUND, FALLBACK, HOLD, LOOK, PATIENCE, Play};
 use crate::tour::stage::Which;
 use crate::tour::story::{Broken, Evidence};
-
-/// How long the scenes wait for something that should come at once.
-const SOON: Duration = Duration::from_secs(8);
-const FALLBACK: &str = "Fallback to Availability Key";
 
 pub(super) async fn one_down(play: &mut Play) -> Result<Evidence, Broken> {
     let places = play.places()?.clone();
     play.stage.kill(Which::A).await;
-    play.outlive_leases().await;
-    let before = play.audit(FALLBACK).await?.len();
-    let mut lines =
-        vec![format!("{} does not listen any more; every lease of before has run out", Which::A.name())];
-    for holder in [&places.alice, &places.bob, &places.site] {
+    let since = play.newest().await?;
+    let policies = play.policies()?;
+    let mut lines = vec![format!("{} does not listen any more", Which::A.name())];
+    for (holder, policy) in [
+        (&places.alice, &policies.mailbox),
+        (&places.bob, &policies.multi_workload),
+        (&places.site, &policies.share_point),
+    ] {
+        // What is open may stay open for a while: that reads go on is seen once the key had to be opened anew.
+        let call = play.until_opened_anew(play.first(holder.id)?, policy, since).await?;
+        if call["slot"] != "second" {
+            return Err(Broken(format!("the {} key opened it, whose vault is dead", call["slot"])));
+        }
         let read = play.read_back(holder.id).await?;
-        lines.push(format!("{}: {} objects read", holder.name.as_str(), read.equal));
+        let (name, other) = (holder.name.as_str(), Which::B.name());
+        lines.push(format!(
+            "{name:<18} its key opened anew by {other}; {} read",
+            play.things(holder, read.equal)
+        ));
     }
-    match play.audit(FALLBACK).await?.len() - before {
+    match play.records(FALLBACK, since).await?.len() {
         0 => lines.push("the availability key was not used".into()),
         uses => {
             return Err(Broken(format!("the availability key was used {uses} times with one vault alive")));
@@ -33,66 +42,100 @@ pub(super) async fn one_down(play: &mut Play) -> Result<Evidence, Broken> {
 }
 
 pub(super) async fn mail_by_availability_key(play: &mut Play) -> Result<Evidence, Broken> {
+    let since = play.newest().await?;
+    let dark = darken(play).await?;
     let places = play.places()?.clone();
-    // Somebody works with the files while the vaults die, so that there is something to hold.
-    let file = play.first(places.site.id)?.clone();
-    play.read(&file).await.map_err(Broken::because)?;
-    play.stage.kill(Which::B).await;
-    let before = play.audit(FALLBACK).await?.len();
-    let mail = play.first(places.alice.id)?.clone();
-    let wait = Duration::from_millis(BOUND * 1000 + 200);
-    let began = std::time::Instant::now();
-    while began.elapsed() < wait {
-        play.stage.clock().sleep(Duration::from_millis(250)).await;
-        play.read(&file).await.map_err(|refusal| Broken(format!("a file within its hold: {refusal}")))?;
-    }
-    play.read(&mail).await.map_err(Broken::because)?;
-    let uses = play.audit(FALLBACK).await?;
-    let Some(used) = uses.get(before..).and_then(<[_]>::last) else {
-        return Err(Broken::because("mail was read without either vault, and no record says by which key"));
+    let (file, mail) = (play.first(places.site.id)?.clone(), play.first(places.alice.id)?.clone());
+    let policy = play.policies()?.mailbox.clone();
+    let used = loop {
+        play.read(&mail).await.map_err(|refusal| play.because(&refusal))?;
+        // Somebody works with the files too, so that there is something to hold.
+        play.read(&file).await.map_err(|refusal| Broken(format!("a held file: {}", play.told(&refusal))))?;
+        let uses = play.records(FALLBACK, since).await?;
+        if let Some(used) = uses.into_iter().find(|used| used["policyId"] == policy.id.to_string().as_str()) {
+            break used;
+        }
+        if dark.elapsed() > PATIENCE {
+            return Err(Broken::because(
+                "mail is read without either vault, and no record says by which key",
+            ));
+        }
+        play.stage.clock().sleep(LOOK).await;
     };
+    let said = |field: &str| used[field].as_str().unwrap_or("?").to_owned();
+    let key = KeyIdentifier::from_stored(&said("scopeKeyVersionId")).map_err(Broken::because)?;
     Ok(vec![
-        "neither vault listens any more; each last answered with success".into(),
-        format!("mail is read; the record: {FALLBACK}, policy {}", used["policyId"].as_str().unwrap_or("?")),
-        format!("  scope key version {}", used["scopeKeyVersionId"].as_str().unwrap_or("?")),
-        format!("  request {}", used["requestId"].as_str().unwrap_or("?")),
-        "files are still read, on the lease that was open when the vaults died".into(),
+        "neither vault listens any more; the last that each said was yes".into(),
+        format!("mail is read; the record of the tenant after {:.1} s:", dark.elapsed().as_secs_f64()),
+        format!("  {FALLBACK}: policy {:?}, reason {}", policy.name.as_str(), said("reason")),
+        format!("  by {}, with the policy's key in vault {}", said("userId"), key.vault()),
+        "files are read too, under the lease that was open when the vaults died".into(),
     ])
 }
 
 pub(super) async fn files_until_hold_ends(play: &mut Play) -> Result<Evidence, Broken> {
+    let dark = darken(play).await?;
     let places = play.places()?.clone();
-    let file = play.first(places.site.id)?.clone();
-    let (after, refusal) = play.until_refused(&file, Duration::from_secs(HOLD) + SOON).await?;
-    if refusal.code != Code::Outage {
-        return Err(Broken(format!("not an outage: {refusal}")));
+    let (file, mail) = (play.first(places.site.id)?.clone(), play.first(places.alice.id)?.clone());
+    let before = dark.elapsed();
+    let seen = play.until_refused(&file, PATIENCE).await?;
+    if seen.refusal.code != Code::Outage {
+        return Err(Broken(format!("not an outage: {}", play.told(&seen.refusal))));
     }
-    let mail = play.first(places.alice.id)?.clone();
-    play.read(&mail).await.map_err(Broken::because)?;
+    let held = before + seen.last.unwrap_or_default();
+    if held < Duration::from_secs(BOUND) {
+        return Err(Broken(format!(
+            "refused {:.1} s after the vaults died, which is no hold",
+            held.as_secs_f64()
+        )));
+    }
+    play.read(&mail).await.map_err(|refusal| play.because(&refusal))?;
     Ok(vec![
-        format!("refused after another {:.1} s (hold {HOLD} s here, 4 h by default):", after.as_secs_f64()),
-        format!("  {refusal}"),
+        format!(
+            "files were read for {:.1} s after the vaults died: {BOUND} s of bound and {HOLD} s of hold, from the last \
+             yes on; then:",
+            held.as_secs_f64()
+        ),
+        format!("  {}", play.told(&seen.refusal)),
         "mail is still read".into(),
     ])
 }
 
 pub(super) async fn back(play: &mut Play) -> Result<Evidence, Broken> {
     let places = play.places()?.clone();
+    let since = play.newest().await?;
     for which in Which::BOTH {
         play.stage.revive(which)?;
     }
-    let file = play.first(places.site.id)?.clone();
-    let mail = play.first(places.alice.id)?.clone();
-    let files = play.until_read(&file, SOON).await?;
-    play.until_read(&mail, SOON).await?;
-    play.outlive_leases().await;
-    let before = play.audit(FALLBACK).await?.len();
-    play.read(&mail).await.map_err(Broken::because)?;
-    match play.audit(FALLBACK).await?.len() - before {
-        0 => Ok(vec![
-            format!("files are read again {:.1} s after the vaults came back", files.as_secs_f64()),
-            "mail is read by the customer's keys again".into(),
-        ]),
-        _ => Err(Broken::because("the availability key is still used")),
+    play.dark = None;
+    let (file, mail) = (play.first(places.site.id)?.clone(), play.first(places.alice.id)?.clone());
+    let files = play.until_read(&file).await?;
+    let policy = play.policies()?.mailbox.clone();
+    let call = play.until_opened_anew(&mail, &policy, since).await?;
+    let opened = play.newest().await?;
+    play.read(&mail).await.map_err(|refusal| play.because(&refusal))?;
+    if !play.records(FALLBACK, opened).await?.is_empty() {
+        return Err(Broken::because("the availability key is still used"));
     }
+    Ok(vec![
+        format!("files are read again after {:.1} s", files.as_secs_f64()),
+        format!("mail is read by the customer's {} key again", call["slot"].as_str().unwrap_or("own")),
+    ])
+}
+
+/// Lets both vaults die while somebody reads files and mail, if they are not dead yet; since when they are.
+async fn darken(play: &mut Play) -> Result<Instant, Broken> {
+    if let Some(dark) = play.dark {
+        return Ok(dark);
+    }
+    let places = play.places()?.clone();
+    for holder in [&places.site, &places.alice] {
+        play.read(play.first(holder.id)?).await.map_err(|refusal| play.because(&refusal))?;
+    }
+    for which in Which::BOTH {
+        play.stage.kill(which).await;
+    }
+    let dark = Instant::now();
+    play.dark = Some(dark);
+    Ok(dark)
 }

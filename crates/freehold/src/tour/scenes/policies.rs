@@ -4,11 +4,12 @@ use custody::service::Family;
 use custody::{NewPolicy, Policy};
 use model::key_identifier::KeyIdentifier;
 use model::policy::PolicyKind;
-use model::settings::{Bound, Hold, Settings};
+use model::settings::{Bound, Hold, Preset, Settings};
+use workloads::HolderKind;
 
 use super::customer::key_name;
 use crate::node::{APPLICATIONS, VAULT_SUFFIX};
-use crate::tour::play::{BOUND, HOLD, Play, Policies};
+use crate::tour::play::{BOUND, HOLD, Places, Play, Policies};
 use crate::tour::stage::Which;
 use crate::tour::story::{Broken, Evidence};
 
@@ -18,16 +19,18 @@ pub(super) async fn multi_workload(play: &mut Play) -> Result<Evidence, Broken> 
     let custody = &play.stage.service().custody;
     let assigned = custody.assign_tenant(&admin, PolicyKind::MultiWorkload, Some(multi_workload.id)).await;
     assigned.map_err(Broken::because)?;
-    let swept = custody.sweep().await.map_err(Broken::because)?;
-    let bob = play.places()?.bob.clone();
-    let lines = vec![
+    custody.sweep().await.map_err(Broken::because)?;
+    let spaces = make(play, PolicyKind::MultiWorkload, "Contoso Global").await;
+    let Err(spaces) = spaces else { return Err(Broken::because("a name with a space was taken")) };
+    let Places { alice, bob, site } = play.places()?.clone();
+    let mut lines = vec![
         told(&multi_workload),
-        format!(
-            "assigned to the tenant; the sweeper rewrapped {} mailboxes that nobody had touched",
-            swept.rewrapped
-        ),
-        play.standing(&bob).await?,
+        "assigned to the tenant; nobody touches anything, the sweeper rewraps:".into(),
     ];
+    for holder in [&alice, &bob, &site] {
+        lines.push(format!("  {}", play.standing(holder).await?));
+    }
+    lines.push(format!("\"Contoso Global\" is refused: {spaces}"));
     play.made.push(multi_workload);
     Ok(lines)
 }
@@ -42,18 +45,21 @@ pub(super) async fn mailbox(play: &mut Play) -> Result<Evidence, Broken> {
     if assigned.effective == Some(policy.id) {
         return Err(Broken::because("the assignment took effect without a rewrap"));
     }
-    let mut lines = vec![told(&policy), format!("assigned: {}", play.standing(&alice).await?)];
+    let mut lines = vec![told(&policy), format!("assigned:     {}", play.standing(&alice).await?)];
     let first = play.first(alice.id)?.clone();
     play.read(&first).await.map_err(Broken::because)?;
     let after = custody.layers(&admin, alice.id).await.map_err(Broken::because)?;
     if after.policy != Some(policy.id) || before.policy == after.policy {
         return Err(Broken::because("reading a message did not rewrap the mailbox"));
     }
-    lines.push(format!("touched:  {}", play.standing(&alice).await?));
+    lines.push(format!("then touched: {}", play.standing(&alice).await?));
     lines.push(format!(
-        "the rewrap wrote {} bytes: the same mailbox key under another policy's key; content was not touched",
+        "the rewrap wrote {} bytes: the same mailbox key under another policy's key",
         after.container_wrap
     ));
+    let carol = HolderKind::Mailbox.name("carol@contoso.com").map_err(Broken::because)?;
+    let carol = play.stage.service().engine.create_holder(&admin, HolderKind::Mailbox, &carol).await;
+    lines.push(format!("a new one:    {}", play.standing(&carol.map_err(Broken::because)?).await?));
     play.made.push(policy);
     Ok(lines)
 }
@@ -101,14 +107,20 @@ async fn make(play: &Play, kind: PolicyKind, name: &str) -> Result<Policy, Broke
 }
 
 fn told(policy: &Policy) -> String {
+    let [first, second] = &policy.keys;
+    let held = match policy.settings.hold.secs() {
+        0 => String::new(),
+        seconds => format!(", held for {seconds} s"),
+    };
+    let availability = match policy.settings.preset {
+        Preset::Never => "never",
+        _ => "in an outage alone",
+    };
     format!(
-        "{:?} ({}): {} and {}; a \"no\" takes effect within {} s here (60 s by default), hold {} s, availability key: {}",
+        "{:?}: {} in {} and in {}; availability key {availability}{held}",
         policy.name.as_str(),
-        policy.kind,
-        policy.keys[0],
-        policy.keys[1],
-        policy.settings.bound.secs(),
-        policy.settings.hold.secs(),
-        policy.settings.preset,
+        first.name(),
+        first.vault(),
+        second.vault(),
     )
 }

@@ -7,8 +7,9 @@ use store::{Scan, Store, Table};
 use walkdir::WalkDir;
 
 use super::customer::key_name;
+use super::revocation::give_right;
 use crate::node::APPLICATIONS;
-use crate::tour::play::Play;
+use crate::tour::play::{Play, short};
 use crate::tour::stage::Which;
 use crate::tour::story::{Broken, Evidence};
 
@@ -19,6 +20,12 @@ const WRAP_SETS: Table = Table("wrap_sets");
 
 pub(super) async fn roll(play: &mut Play) -> Result<Evidence, Broken> {
     let places = play.places()?.clone();
+    // Where the scene before did not come so far, the right is given back now.
+    if play.denied {
+        give_right(play).await?;
+        play.denied = false;
+    }
+    play.until_read(play.first(places.alice.id)?).await?;
     let policy = play.policies()?.mailbox.id;
     let contents = content(play).await?;
     let wraps = payloads(&play.stage.service().wraps, WRAP_SETS).await?;
@@ -26,9 +33,11 @@ pub(super) async fn roll(play: &mut Play) -> Result<Evidence, Broken> {
     let body = json!({ "kty": "RSA", "key_size": 2048, "key_ops": ["wrapKey", "unwrapKey"] });
     let path = format!("/keys/{}/create", key_name(credential));
     let holder = &play.contoso()?.holders[0];
-    holder.vault(Method::POST, Which::A.name(), &path, Some(body)).await.map_err(Broken::because)?;
+    let rolled = holder.vault(Method::POST, Which::A.name(), &path, Some(body)).await;
+    rolled.map_err(|error| Broken(format!("{} answers: {error}", Which::A.name())))?;
     let admin = play.person("admin@contoso.com")?;
-    let refreshed = play.stage.service().custody.refresh(&admin, policy).await.map_err(Broken::because)?;
+    let refreshed = play.stage.service().custody.refresh(&admin, policy).await;
+    let refreshed = refreshed.map_err(|refusal| play.because(&refusal))?;
     let after = content(play).await?;
     if contents != after {
         return Err(Broken::because("content changed with a root key"));
@@ -39,17 +48,33 @@ pub(super) async fn roll(play: &mut Play) -> Result<Evidence, Broken> {
     if changed == 0 {
         return Err(Broken::because("the refresh changed no wrap"));
     }
-    play.outlive_leases().await;
+    // With the other vault dead, nothing but the new version can open.
+    play.stage.kill(Which::B).await;
+    let since = play.newest().await?;
+    let opened =
+        play.until_opened_anew(play.first(places.alice.id)?, &play.policies()?.mailbox, since).await?;
+    let first = refreshed.policy.keys[0].to_string();
+    if opened["keyIdentifier"] != first.as_str() {
+        return Err(Broken(format!("opened by {}, and not by the new version", opened["keyIdentifier"])));
+    }
     let read = play.read_back(places.alice.id).await?;
+    play.stage.revive(Which::B)?;
+    let was = refreshed.before[0].to_string();
     Ok(vec![
         format!(
-            "first key: {} → {}",
-            version(&refreshed.before[0].to_string()),
-            version(&refreshed.policy.keys[0].to_string())
+            "{} in {}: version {} → {}; the key in {} stays",
+            key_name(credential),
+            Which::A.name(),
+            short(version(&was)),
+            short(version(&first)),
+            Which::B.name()
         ),
-        format!("second key: {}, as before", version(&refreshed.policy.keys[1].to_string())),
         format!("{changed} bytes of wraps changed; 0 of {} bytes of sealed content did", after.bytes),
-        format!("{} messages read under the new version", read.equal),
+        format!(
+            "with {} cut off, {} read under the new version alone",
+            Which::B.name(),
+            play.things(&places.alice, read.equal)
+        ),
     ])
 }
 
