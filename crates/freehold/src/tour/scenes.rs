@@ -33,7 +33,7 @@ macro_rules! scenes {
 /// One that fails leaves the stage as it found it, and does not keep the later ones from being judged on their own.
 pub(super) async fn play(play: &mut Play, story: &mut Story) {
     scenes! { play, story,
-        "tenant", "A customer signs up: a directory, a licence, three people", [(41, 41)], customer::tenant;
+        "tenant", "A customer signs up: a directory, an entitlement, three people", [(41, 41)], customer::tenant;
         "vaults", "Two subscriptions with a mandatory retention period, a vault in each",
             [(42, 42), (53, 56), (63, 69)], customer::vaults;
         "keys", "In each vault a key for each workload, which the service may wrap and unwrap with",
