@@ -23,11 +23,12 @@ use serde_json::json;
 use store::{Batch, Cause, CommitError};
 
 use crate::calls::{Asked, Call, Operation};
-use crate::custody::Custody;
+use crate::connection::{self, VaultConnection};
+use crate::custody::{Custody, to_the_end};
 use crate::memory::KeptMemories;
 use crate::policy::Policy;
 use crate::roots::{RootDescription, RootKeys};
-use crate::rows::{POLICIES, lost};
+use crate::rows::{CONNECTIONS, Kept, POLICIES, load, lost};
 
 /// What an administrator says of a new policy.
 #[derive(Debug, Clone)]
@@ -55,6 +56,18 @@ pub struct Refreshed {
     pub wrap_bytes: u64,
 }
 
+/// A policy whose wraps are on the shelf and whose row is still to be written.
+pub(crate) struct Prepared {
+    pub(crate) policy: Policy,
+    /// The connection that its keys were proved under.
+    connection: ConnectionVersion,
+    /// No later than its slots were asked.
+    sent: Timestamp,
+}
+
+/// How often the entry of a new policy is decided again after another one of its kind.
+const ENTRY_RACES: u32 = 8;
+
 /// One root key that is about to wrap the seed.
 struct Root {
     asked: Asked,
@@ -64,14 +77,55 @@ struct Root {
 }
 
 impl Custody {
-    /// Makes a policy; see spec/custody.md for the order.
+    /// Makes a policy; see spec/custody.md for the order. It goes on to its end also if the caller leaves.
     pub async fn create_policy(&self, caller: &Caller, new: NewPolicy) -> Result<Policy, Refusal> {
+        let (custody, caller) = (self.clone(), caller.clone());
+        to_the_end(async move {
+            let name = PolicyName::parse(new.kind, &new.name)?;
+            custody.check_room(&caller, new.kind, &name).await?;
+            let prepared = custody.prepare_policy(&caller, new).await?;
+            let outcome = custody.enter(&caller, &prepared).await;
+            // A lost race is sure to have written nothing. After a fault of the store nobody knows; start-up will.
+            if outcome.as_ref().is_err_and(|refusal| refusal.code == Code::Conflict) {
+                custody.shelf().discard(prepared.policy.tenant, prepared.policy.id).await?;
+            }
+            outcome.map(|()| prepared.policy)
+        })
+        .await
+    }
+
+    /// Writes the row of a prepared policy. Name and number are checked against the connection's row, and that row is
+    /// written anew with it: whoever makes a policy of the same kind meanwhile has to look again.
+    async fn enter(&self, caller: &Caller, prepared: &Prepared) -> Result<(), Refusal> {
+        let Prepared { policy, connection, .. } = prepared;
+        let turnstile = connection::key(policy.tenant, policy.kind);
+        for _ in 0..ENTRY_RACES {
+            let row: Option<Kept<VaultConnection>> = load(self.store(), CONNECTIONS, &turnstile).await?;
+            let row = row.filter(|row| row.value.number == connection.0).ok_or_else(|| {
+                Refusal::new(Code::Conflict, "the vault connection has changed meanwhile").about(policy.id)
+            })?;
+            self.check_room(caller, policy.kind, &policy.name).await?;
+            let batch = self
+                .row_of(prepared)
+                .await?
+                .expect_version(CONNECTIONS, &turnstile, row.version)
+                .put(CONNECTIONS, &turnstile, &row.value);
+            let record = self.record(caller, "Policy created", described(policy));
+            match self.store().commit(batch, Cause::Audited(vec![record])).await {
+                Err(CommitError::Conflict { table: CONNECTIONS, .. }) => {}
+                outcome => return outcome.map_err(lost),
+            }
+        }
+        Err(Refusal::new(Code::Busy, "many policies of this kind are being made"))
+    }
+
+    /// Everything of a policy but its row: its keys proved, its wraps on the shelf.
+    pub(crate) async fn prepare_policy(&self, caller: &Caller, new: NewPolicy) -> Result<Prepared, Refusal> {
         let family = new.kind.family();
         let settings = new.settings.unwrap_or_else(|| Settings::default_of(family));
         settings.check(family).map_err(bad_request)?;
         let name = PolicyName::parse(new.kind, &new.name)?;
         let description = Description::try_from(new.description)?;
-        self.check_room(caller, new.kind, &name).await?;
         let now = self.clock().now();
         let mut policy = Policy {
             v: 1,
@@ -119,15 +173,23 @@ impl Custody {
             )
             .await?;
         self.shelf().put(policy.tenant, policy.id, &set, None).await?;
-        let record = self.record(caller, "Policy created", described(&policy));
-        let batch = Batch::new().expect_absent(POLICIES, policy.key()).put(POLICIES, policy.key(), &policy);
-        let batch = self.first_memories(batch, &policy, connection, now).await?;
-        self.store().commit(batch, Cause::Audited(vec![record])).await.map_err(lost)?;
-        Ok(policy)
+        Ok(Prepared { policy, connection, sent: now })
+    }
+
+    /// The row of a prepared policy, with the first memories of its slots.
+    pub(crate) async fn row_of(&self, prepared: &Prepared) -> Result<Batch, Refusal> {
+        let Prepared { policy, connection, sent } = prepared;
+        let batch = Batch::new().expect_absent(POLICIES, policy.key()).put(POLICIES, policy.key(), policy);
+        self.first_memories(batch, policy, *connection, *sent).await
     }
 
     /// Writes the wraps of a policy anew, under the newest version of each of its two keys; content stays.
     pub async fn refresh(&self, caller: &Caller, policy: DepId) -> Result<Refreshed, Refusal> {
+        let (custody, caller) = (self.clone(), caller.clone());
+        to_the_end(async move { custody.refresh_now(&caller, policy).await }).await
+    }
+
+    async fn refresh_now(&self, caller: &Caller, policy: DepId) -> Result<Refreshed, Refusal> {
         let opening = self.unwrapper().open(caller, policy, Purpose::PolicyChange).await;
         let opening = opening.map_err(|unopened| unopened.refusal)?;
         let mut policy = opening.policy;
@@ -137,8 +199,8 @@ impl Custody {
         let mut targets = Vec::with_capacity(WrapSet::SLOTS);
         for (index, slot) in Slot::BOTH.into_iter().enumerate() {
             // The target comes from the set whose MAC was just checked, never from a row.
-            let stored = KeyIdentifier::from_stored(&set.value.slots[index].key_identifier)
-                .map_err(|_| Refusal::new(Code::Ours, "the wrap set names no key").about(policy.id))?;
+            let stored = stored_key(&set.value.slots[index].key_identifier)
+                .map_err(|refusal| refusal.about(policy.id))?;
             policy.keys[index] = stored.versionless();
             let description = self.examine(caller, &policy, slot, &roots).await?;
             policy.keys[index] = description.key.clone();
@@ -154,28 +216,42 @@ impl Custody {
         let next = WrapSet::new(policy.place(), set.value.preset.clone(), slots, &opening.seed)
             .map_err(|error| Refusal::new(Code::Ours, error.to_string()).about(policy.id))?;
         self.shelf().put(policy.tenant, policy.id, &next, Some(set.version)).await?;
-        let policy = self.remember_refresh(caller, policy).await?;
+        let policy = self.follow_wraps(caller, policy.id, true).await?;
         Ok(Refreshed { policy, before, wrap_bytes })
     }
 
-    /// Writes the policy's row after its wraps: versions and time, on whatever else the row now says.
-    async fn remember_refresh(&self, caller: &Caller, refreshed: Policy) -> Result<Policy, Refusal> {
+    /// Lets the policy's row name the keys that its wraps on the shelf name, on whatever else it now says.
+    ///
+    /// Written in any case after a refresh; at start only where a refresh died before it got here.
+    pub(crate) async fn follow_wraps(
+        &self,
+        caller: &Caller,
+        policy: DepId,
+        refreshed: bool,
+    ) -> Result<Policy, Refusal> {
         const RACES: u32 = 4;
         for _ in 0..RACES {
-            let mut kept = self.unwrapper().policy(caller, refreshed.id).await?;
-            kept.value.keys = refreshed.keys.clone();
-            kept.value.refreshed = self.clock().now();
-            let (key, record) =
-                (kept.value.key(), self.record(caller, "Policy refreshed", described(&kept.value)));
-            let batch =
-                Batch::new().expect_version(POLICIES, &key, kept.version).put(POLICIES, &key, &kept.value);
+            let Kept { value: mut row, version } = self.unwrapper().policy(caller, policy).await?;
+            // Read after the row: whoever commits on this row's version has seen the wraps of every refresh before.
+            let set = self.shelf().read(caller.tenant, policy).await?.value;
+            row.check_set(&set)?;
+            let before = row.keys.clone();
+            for (key, slot) in row.keys.iter_mut().zip(&set.slots) {
+                *key = stored_key(&slot.key_identifier).map_err(|refusal| refusal.about(policy))?;
+            }
+            if !refreshed && row.keys == before {
+                return Ok(row);
+            }
+            row.refreshed = self.clock().now();
+            let (key, record) = (row.key(), self.record(caller, "Policy refreshed", described(&row)));
+            let batch = Batch::new().expect_version(POLICIES, &key, version).put(POLICIES, &key, &row);
             match self.store().commit(batch, Cause::Audited(vec![record])).await {
-                Ok(()) => return Ok(kept.value),
+                Ok(()) => return Ok(row),
                 Err(CommitError::Conflict { .. }) => {}
                 Err(error) => return Err(lost(error)),
             }
         }
-        Err(Refusal::new(Code::Busy, "the policy is being changed by others").about(refreshed.id))
+        Err(Refusal::new(Code::Busy, "the policy is being changed by others").about(policy))
     }
 
     /// Refused where one more policy of the kind is too many, or the name is taken.
@@ -320,6 +396,10 @@ fn facts(described: &RootDescription) -> RootKeyFacts {
     }
 }
 
+fn stored_key(text: &str) -> Result<KeyIdentifier, Refusal> {
+    KeyIdentifier::from_stored(text).map_err(|_| Refusal::new(Code::Ours, "the wrap set names no key"))
+}
+
 fn bad_request(error: impl std::fmt::Display) -> Refusal {
     Refusal::new(Code::BadRequest, error.to_string())
 }
@@ -345,7 +425,7 @@ fn unusable(policy: &Policy, slot: Asked, answer: &Answer) -> Refusal {
     Refusal::new(code, format!("{which} {what} ({reason})")).about(policy.id)
 }
 
-fn described(policy: &Policy) -> serde_json::Value {
+pub(crate) fn described(policy: &Policy) -> serde_json::Value {
     json!({
         "policyId": policy.id,
         "kind": policy.kind,

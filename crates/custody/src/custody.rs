@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use crypto::{Key, Random, Volume};
 use model::caller::Caller;
 use model::id::{ContainerId, DepId, Generation};
-use model::refusal::Refusal;
+use model::refusal::{Code, Refusal};
 use model::root_key::RecoveryLevels;
 use model::slot::Slot;
 use model::time::{BoxFuture, Clock, Moment};
@@ -68,7 +68,7 @@ pub struct Parts {
 }
 
 impl Custody {
-    /// Opens custody and reports what a process that died before left: see [`Custody::reconcile`].
+    /// Opens custody, and puts right what a process that died before left half done.
     pub async fn open(parts: Parts) -> Result<Self, Refusal> {
         let Parts { store, wraps, replica, reach, volume, settings, clock, random } = parts;
         let calls = Calls::new(store.clone(), clock.clone());
@@ -78,7 +78,7 @@ impl Custody {
             Arc::new(Unwrapper { store, shelf, calls, reach, clock, random, leases: leases.clone() });
         leases.opened_by(&unwrapper);
         let custody = Self(Arc::new(Inner { unwrapper, volume, settings, asked: Asked::default() }));
-        custody.calls().reconcile().await?;
+        custody.reconcile().await?;
         Ok(custody)
     }
 
@@ -137,6 +137,15 @@ impl Custody {
         self.random().fill(&mut bytes);
         bytes
     }
+}
+
+/// Runs a change to its end whatever becomes of the caller: a call that was announced gets its outcome, and nothing
+/// stays half done because a client hung up.
+pub(crate) async fn to_the_end<T: Send + 'static>(
+    change: impl Future<Output = Result<T, Refusal>> + Send + 'static,
+) -> Result<T, Refusal> {
+    let broken = |_| Err(Refusal::new(Code::Ours, "the change did not end"));
+    tokio::spawn(change).await.unwrap_or_else(broken)
 }
 
 impl Keys for Custody {

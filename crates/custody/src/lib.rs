@@ -14,6 +14,7 @@ mod leases;
 mod memory;
 mod policy;
 mod reach;
+mod reconcile;
 pub mod roots;
 mod rows;
 pub mod service;

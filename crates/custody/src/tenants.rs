@@ -4,16 +4,17 @@
 
 use model::assignment::check_by_name;
 use model::caller::{Caller, Initiator, Principal};
-use model::id::{ContainerId, DepId, RequestId, TenantId};
+use model::id::{ContainerId, DepId, DirectoryId, RequestId, TenantId};
 use model::policy::PolicyKind;
 use model::refusal::{Code, Refusal};
+use serde::{Deserialize, Serialize};
 use serde_json::json;
-use store::{AuditRow, Batch, Cause, Scan};
+use store::{AuditRow, Batch, Cause, CommitError, Scan};
 
 use crate::connection::{self, VaultConnection};
 use crate::container::ContainerRow;
-use crate::creation::NewPolicy;
-use crate::custody::Custody;
+use crate::creation::{NewPolicy, described};
+use crate::custody::{Custody, to_the_end};
 use crate::policy::Policy;
 use crate::rows::{
     CONNECTIONS, CONTAINERS, DIRECTORIES, Kept, POLICIES, REWRAPS, TENANTS, load, lost, trouble,
@@ -26,29 +27,18 @@ pub const PAGE: u32 = 500;
 
 impl Custody {
     /// Takes a tenant in: its directory is claimed, its connections are numbered, and its provider-managed
-    /// policy is made, under which every container starts.
+    /// policy is made, under which every container starts. It goes on to its end also if the caller leaves.
     pub async fn create_tenant(&self, operator: &Principal, new: NewTenant) -> Result<Tenant, Refusal> {
         check_new(&new)?;
+        let (custody, operator) = (self.clone(), operator.clone());
+        to_the_end(async move { custody.create_tenant_now(operator, new).await }).await
+    }
+
+    async fn create_tenant_now(&self, operator: Principal, new: NewTenant) -> Result<Tenant, Refusal> {
         let id = TenantId::from_random(self.sixteen_bytes());
         let request = RequestId::from_random(self.sixteen_bytes());
-        let caller =
-            Caller { tenant: id, principal: operator.clone(), initiator: Initiator::System, request };
-        // The directory first: whoever loses the race for it leaves nothing behind that anybody can see.
-        let directory = new.directory.to_string();
-        let claim = Batch::new().expect_absent(DIRECTORIES, &directory).put(
-            DIRECTORIES,
-            &directory,
-            &json!({ "v": 1, "tenant": id }),
-        );
-        let record = self.record(&caller, "Directory claimed", json!({ "directoryId": new.directory }));
-        self.store().commit(claim, Cause::Audited(vec![record])).await.map_err(|error| {
-            match lost(error) {
-                refusal if refusal.code == Code::Conflict => {
-                    Refusal::new(Code::Conflict, "directory: it belongs to a tenant already")
-                }
-                refusal => refusal,
-            }
-        })?;
+        let caller = Caller { tenant: id, principal: operator, initiator: Initiator::System, request };
+        let claim = self.claim(&caller, new.directory).await?;
         let provider = NewPolicy {
             kind: PolicyKind::ProviderManaged,
             name: "Provider-managed keys".into(),
@@ -56,7 +46,8 @@ impl Custody {
             keys: self.reach().provider_roots(),
             settings: None,
         };
-        let policy = self.create_policy(&caller, provider).await?;
+        let prepared = self.prepare_policy(&caller, provider).await?;
+        let policy = &prepared.policy;
         let tenant = Tenant {
             v: 1,
             id,
@@ -70,16 +61,53 @@ impl Custody {
             share_point: None,
             created: self.clock().now(),
         };
-        let mut batch =
-            Batch::new().expect_absent(TENANTS, id.to_string()).put(TENANTS, id.to_string(), &tenant);
+        // One transaction for all of it: there is no tenant without its policy and no policy without its tenant.
+        let mut batch = self
+            .row_of(&prepared)
+            .await?
+            .expect_version(DIRECTORIES, tenant.directory.to_string(), claim)
+            .expect_absent(TENANTS, id.to_string())
+            .put(TENANTS, id.to_string(), &tenant);
         for kind in [PolicyKind::Mailbox, PolicyKind::MultiWorkload, PolicyKind::SharePoint] {
             let connection =
                 VaultConnection { v: 1, tenant: id, kind, directory: tenant.directory, number: 1 };
             batch = batch.put(CONNECTIONS, connection::key(id, kind), &connection);
         }
-        let record = self.record(&caller, "Tenant created", json!({ "directoryId": tenant.directory }));
-        self.store().commit(batch, Cause::Audited(vec![record])).await.map_err(lost)?;
+        let records = vec![
+            self.record(&caller, "Policy created", described(policy)),
+            self.record(&caller, "Tenant created", json!({ "directoryId": tenant.directory })),
+        ];
+        let outcome = self.store().commit(batch, Cause::Audited(records)).await;
+        if matches!(outcome, Err(CommitError::Conflict { .. })) {
+            self.shelf().discard(id, policy.id).await?;
+        }
+        outcome.map_err(taken)?;
         Ok(tenant)
+    }
+
+    /// Claims a directory for a tenant that is being made; says at which version of its row.
+    ///
+    /// A claim whose tenant never came to be (its process died, or its vault did not answer) is taken over. If that
+    /// one is still on its way, it finds its claim changed when it comes to its last step, and leaves nothing behind.
+    async fn claim(&self, caller: &Caller, directory: DirectoryId) -> Result<u64, Refusal> {
+        let key = directory.to_string();
+        let claim = Claim { v: 1, tenant: caller.tenant };
+        let batch = match load::<Claim>(self.store(), DIRECTORIES, &key).await? {
+            None => Batch::new().expect_absent(DIRECTORIES, &key),
+            Some(Kept { value: other, version }) => {
+                let owner = load::<Tenant>(self.store(), TENANTS, &other.tenant.to_string()).await?;
+                if owner.is_some() {
+                    return Err(Refusal::new(Code::Conflict, TAKEN));
+                }
+                Batch::new().expect_version(DIRECTORIES, &key, version)
+            }
+        };
+        let record = self.record(caller, "Directory claimed", json!({ "directoryId": directory }));
+        let batch = batch.put(DIRECTORIES, &key, &claim);
+        self.store().commit(batch, Cause::Audited(vec![record])).await.map_err(taken)?;
+        let ours = load::<Claim>(self.store(), DIRECTORIES, &key).await?;
+        let ours = ours.filter(|kept| kept.value.tenant == caller.tenant);
+        ours.map(|kept| kept.version).ok_or_else(|| Refusal::new(Code::Conflict, TAKEN))
     }
 
     /// Tenants in the order of their ids, after one of them.
@@ -96,12 +124,20 @@ impl Custody {
         kept.ok_or_else(|| Refusal::new(Code::NotFound, format!("there is no tenant {id}")))
     }
 
-    /// The policies of the caller's tenant.
+    /// The policies of the caller's tenant, all of them, in the order of their ids.
     pub async fn policies(&self, caller: &Caller) -> Result<Vec<Policy>, Refusal> {
         let prefix = format!("{}/", caller.tenant);
-        let scan = Scan { prefix: &prefix, after: None, limit: PAGE };
-        let rows = self.store().scan(POLICIES, scan).await.map_err(trouble)?;
-        rows.iter().map(|row| row.parse().map_err(trouble)).collect()
+        let mut policies = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let scan = Scan { prefix: &prefix, after: after.as_deref(), limit: PAGE };
+            let page = self.store().scan(POLICIES, scan).await.map_err(trouble)?;
+            let Some(last) = page.last() else { return Ok(policies) };
+            after = Some(last.key.clone());
+            for row in &page {
+                policies.push(row.parse().map_err(trouble)?);
+            }
+        }
     }
 
     /// One policy of the caller's tenant.
@@ -215,6 +251,23 @@ impl Custody {
         let key = connection::key(policy.tenant, policy.kind);
         let kept: Option<Kept<VaultConnection>> = load(self.store(), CONNECTIONS, &key).await?;
         Ok(kept.map(|kept| *kept.value.directory.as_bytes()))
+    }
+}
+
+/// Which tenant a directory belongs to, or is claimed for.
+#[derive(Debug, Serialize, Deserialize)]
+struct Claim {
+    v: u8,
+    tenant: TenantId,
+}
+
+const TAKEN: &str = "directory: it belongs to a tenant already";
+
+/// A lost race for a directory, told as what it is.
+fn taken(error: CommitError) -> Refusal {
+    match error {
+        CommitError::Conflict { .. } => Refusal::new(Code::Conflict, TAKEN),
+        CommitError::Store(error) => trouble(error),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Custody at its door: real keys and stores, root keys in memory that answer by script.
 
+mod crashes;
 mod leases;
 mod opening;
 mod policies;

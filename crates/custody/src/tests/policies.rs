@@ -173,3 +173,192 @@ async fn another_tenant_sees_no_policy_and_no_container() {
     let assigned = world.custody.assign(&user(&other), id, None).await;
     assert_eq!(assigned.expect_err("unseen").code, Code::NotFound);
 }
+
+#[tokio::test]
+async fn two_policies_of_one_name_that_are_made_at_once_are_one() {
+    let world = World::new().await;
+    let tenant = world.tenant(1).await;
+    let caller = user(&tenant);
+    let make = |name: &str| {
+        world
+            .custody
+            .create_policy(&caller, new_policy(PolicyKind::Mailbox, name, ["contoso-a", "contoso-b"]))
+    };
+    let (one, two) = futures::future::join(make("Mail"), make("MAIL")).await;
+    let refused = if one.is_ok() { two.expect_err("taken") } else { one.expect_err("taken") };
+    assert_eq!(refused.code, Code::Conflict, "{refused}");
+    assert_eq!(world.custody.policies(&caller).await.expect("a list").len(), 2);
+    world.nothing_is_half_there().await;
+    let (one, two) = futures::future::join(make("Three"), make("Four")).await;
+    assert!(one.is_ok() && two.is_ok(), "others only look again");
+}
+
+#[tokio::test]
+async fn many_policies_that_are_made_at_once_stay_within_the_limit() {
+    let world = World::new().await;
+    let tenant = world.tenant(1).await;
+    let caller = user(&tenant);
+    let names: Vec<String> = (0..4).map(|number| format!("Sites {number}")).collect();
+    let made = names.iter().map(|name| {
+        world
+            .custody
+            .create_policy(&caller, new_policy(PolicyKind::SharePoint, name, ["contoso-a", "contoso-b"]))
+    });
+    let made = futures::future::join_all(made).await;
+    assert_eq!(made.iter().filter(|made| made.is_ok()).count(), 1);
+    world.nothing_is_half_there().await;
+}
+
+#[tokio::test]
+async fn two_tenants_that_claim_one_directory_at_once_are_one() {
+    let world = World::new().await;
+    let new = |name: &str| crate::NewTenant {
+        name: name.into(),
+        directory: model::id::DirectoryId::from_random([1; 16]),
+        domains: Vec::new(),
+        geos: Vec::new(),
+        entitlement: "E5".into(),
+    };
+    let operator = model::caller::Principal("operator".into());
+    let make = |name: &str| world.custody.create_tenant(&operator, new(name));
+    let (one, two) = futures::future::join(make("One"), make("Two")).await;
+    assert_eq!(usize::from(one.is_ok()) + usize::from(two.is_ok()), 1);
+    assert_eq!(world.custody.tenants(None).await.expect("a list").len(), 1);
+    world.nothing_is_half_there().await;
+}
+
+#[tokio::test]
+async fn a_tenant_whose_creation_failed_can_be_created_later() {
+    let world = World::new().await;
+    let new = crate::NewTenant {
+        name: "Contoso".into(),
+        directory: model::id::DirectoryId::from_random([1; 16]),
+        domains: Vec::new(),
+        geos: Vec::new(),
+        entitlement: "E5".into(),
+    };
+    let operator = model::caller::Principal("operator".into());
+    world.vaults.provider.answer_all(&key("provider-b", "root"), Answer::Refused);
+    let refused = world.custody.create_tenant(&operator, new.clone()).await.expect_err("no vault");
+    assert_eq!(refused.code, Code::Outage, "{refused}");
+    world.vaults.provider.heal(&key("provider-b", "root"));
+    world.custody.create_tenant(&operator, new).await.expect("the directory was not lost");
+}
+
+#[tokio::test]
+async fn a_creation_whose_caller_left_goes_on_to_its_end() {
+    let world = World::new().await;
+    let tenant = world.tenant(1).await;
+    let caller = user(&tenant);
+    let held = world.vaults.customer.hold(&key("contoso-b", "exo"), Asked::Wrap);
+    let (custody, maker) = (world.custody.clone(), caller.clone());
+    let making = tokio::spawn(async move {
+        custody
+            .create_policy(&maker, new_policy(PolicyKind::Mailbox, "Mail", ["contoso-a", "contoso-b"]))
+            .await
+    });
+    held.reached().await;
+    making.abort();
+    held.open();
+    for _ in 0..400 {
+        world.pass(std::time::Duration::from_millis(10)).await;
+        if world.custody.policies(&caller).await.expect("a list").len() == 2 {
+            break;
+        }
+        a_turn_for_the_replica().await;
+    }
+    assert_eq!(world.custody.policies(&caller).await.expect("a list").len(), 2);
+    world.nothing_is_half_there().await;
+}
+
+#[tokio::test]
+async fn a_refresh_whose_caller_left_goes_on_to_its_end() {
+    let world = World::new().await;
+    let (tenant, policy, _, _) = mailbox(&world).await;
+    let caller = user(&tenant);
+    world.vaults.customer.add(&version("contoso-a", "exo", 2));
+    let held = world.vaults.customer.hold(&key("contoso-b", "exo"), Asked::Wrap);
+    let (custody, maker) = (world.custody.clone(), caller.clone());
+    let refreshing = tokio::spawn(async move { custody.refresh(&maker, policy.id).await });
+    held.reached().await;
+    refreshing.abort();
+    held.open();
+    for _ in 0..400 {
+        world.pass(std::time::Duration::from_millis(10)).await;
+        if world.custody.policy(&caller, policy.id).await.expect("a policy").keys[0] != policy.keys[0] {
+            break;
+        }
+        a_turn_for_the_replica().await;
+    }
+    assert_eq!(
+        world.custody.policy(&caller, policy.id).await.expect("a policy").keys[0],
+        version("contoso-a", "exo", 2)
+    );
+    world.nothing_is_half_there().await;
+}
+
+#[tokio::test]
+async fn two_refreshes_at_once_leave_row_wraps_and_replica_in_agreement() {
+    let world = World::new().await;
+    let (tenant, policy, id, sealed) = mailbox(&world).await;
+    let caller = user(&tenant);
+    world.vaults.customer.add(&version("contoso-a", "exo", 2));
+    let refresh = || world.custody.refresh(&caller, policy.id);
+    let (one, two) = futures::future::join(refresh(), refresh()).await;
+    assert!(one.is_ok() || two.is_ok());
+    world.nothing_is_half_there().await;
+    let found = world.custody.policy(&caller, policy.id).await.expect("a policy");
+    let layers = world.custody.layers(&caller, id).await.expect("layers");
+    assert_eq!(found.keys[0].to_string(), layers.roots[0].0);
+    world.pass(std::time::Duration::from_secs(10)).await;
+    assert!(open_word(&world.custody, &caller, id, &sealed).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_list_of_policies_is_whole_however_long() {
+    let world = World::new().await;
+    let tenant = world.tenant(1).await;
+    let caller = user(&tenant);
+    let model = world.policy(&caller, PolicyKind::Mailbox, "Mail").await;
+    let mut batch = Batch::new();
+    for number in 0..1_200_u16 {
+        let mut id = [7; 16];
+        id[..2].copy_from_slice(&number.to_be_bytes());
+        let id = model::id::DepId::from_random(id);
+        let policy = crate::Policy { id, enabled: false, ..model.clone() };
+        batch = batch.put(Table("policies"), format!("{}/{id}", tenant.id), &policy);
+    }
+    world.service.0.commit(batch, Cause::Housekeeping("many policies")).await.expect("written");
+    assert_eq!(world.custody.policies(&caller).await.expect("a list").len(), 1_202);
+}
+
+#[tokio::test]
+async fn start_up_takes_nothing_from_the_shelf_on_the_word_of_a_database_that_never_knew_the_tenant() {
+    let mut world = World::new().await;
+    let (_, policy, ..) = mailbox(&world).await;
+    world.forget_service();
+    world.restart().await;
+    let kept = world.custody.shelf().read(policy.tenant, policy.id).await;
+    assert!(kept.is_ok(), "the wrap sets of a service whose database was lost are still there");
+}
+
+#[tokio::test]
+async fn a_damaged_wrap_set_stops_no_start_and_takes_no_copys_place() {
+    let mut world = World::new().await;
+    let (tenant, policy, ..) = mailbox(&world).await;
+    let place = format!("{}/{}", tenant.id, policy.id);
+    let batch = Batch::new().put_with_payload(WRAP_SETS, &place, &serde_json::json!({ "v": 1 }), vec![0; 64]);
+    world.wraps.0.commit(batch, Cause::Housekeeping("a dead disk")).await.expect("edited");
+    let before = world.copy_of(&place).await;
+    world.restart().await;
+    assert_eq!(world.copy_of(&place).await, before);
+    let refused = world.custody.refresh(&user(&tenant), policy.id).await.expect_err("damaged");
+    assert_eq!(refused.code, Code::Ours);
+    assert!(world.custody.create(&user(&tenant), container(9), Family::Exchange).await.is_ok());
+}
+
+/// The replica writes in a thread of its own, which no clock of ours drives.
+async fn a_turn_for_the_replica() {
+    let turn = tokio::task::spawn_blocking(|| std::thread::sleep(std::time::Duration::from_millis(5)));
+    turn.await.expect("no panic");
+}

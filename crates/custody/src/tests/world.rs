@@ -14,17 +14,20 @@ use model::refusal::Refusal;
 use model::settings::{Bound, Hold, Settings};
 use model::time::{BoxFuture, ManualClock, Timestamp};
 use model::unwrap::Family;
-use store::{AuditRow, Faults, Replica, Scan, Schema, Store};
+use store::{AuditRow, Faults, Replica, Scan, Schema, Store, Table};
 use tempfile::TempDir;
 
 use crate::roots::testing::{Asked, FakeRoots};
 use crate::roots::{RootDescription, RootKeys};
-use crate::rows::INTENTS;
+use crate::rows::{INTENTS, POLICIES, TENANTS};
 use crate::service::{Keys, Opened};
 use crate::{
     Custody, CustodySettings, NewPolicy, NewTenant, Parts, Policy, Reach, TABLES, Tenant, VaultConnection,
     WRAPS_SCHEMA,
 };
+
+/// Where wrap sets lie.
+pub(super) const WRAP_SETS: Table = Table("wrap_sets");
 
 const SERVICE: Schema = Schema { owner: "service", version: 1, tables: TABLES, migrations: &[] };
 
@@ -98,6 +101,17 @@ impl World {
         self.custody = open(&service.0, &wraps.0, replica, vaults, clock, 99).await;
     }
 
+    /// The service's database is lost; the wrap sets' is not.
+    pub(super) fn forget_service(&mut self) {
+        self.service = Store::memory(&SERVICE);
+    }
+
+    /// The copy of a wrap set in the replica.
+    pub(super) async fn copy_of(&self, place: &str) -> Option<Vec<u8>> {
+        let replica = Replica::open(self.replica.path()).await.expect("a replica");
+        replica.read(&place.replace('/', ".")).await.expect("read")
+    }
+
     /// Lets time pass in small steps, so that keepers and timers run as they would.
     pub(super) async fn pass(&self, by: Duration) {
         const STEP: Duration = Duration::from_millis(500);
@@ -147,6 +161,28 @@ impl World {
         let wanted = key(vault, name);
         let calls = self.vaults.customer.calls();
         calls.iter().filter(|call| call.asked == Asked::Unwrap && call.key.is_same_key(&wanted)).count()
+    }
+
+    /// No open intent, no wrap set and no replica without a policy, no policy without a tenant or without both of them.
+    pub(super) async fn nothing_is_half_there(&self) {
+        let keys = async |store: &Store, table| {
+            let rows = store.scan(table, Scan { prefix: "", after: None, limit: 500 }).await.expect("a list");
+            rows.into_iter().map(|row| row.key).collect::<Vec<_>>()
+        };
+        let policies = keys(&self.service.0, POLICIES).await;
+        assert_eq!(keys(&self.wraps.0, WRAP_SETS).await, policies);
+        let replica = Replica::open(self.replica.path()).await.expect("a replica");
+        let copies = replica.list().await.expect("a list");
+        assert_eq!(copies, policies.iter().map(|key| key.replace('/', ".")).collect::<Vec<_>>());
+        for (copy, policy) in copies.iter().zip(&policies) {
+            let row = self.wraps.0.read(WRAP_SETS, policy).await.expect("read").expect("there");
+            assert_eq!(replica.read(copy).await.expect("read").as_deref(), row.payload.as_deref(), "{copy}");
+        }
+        let tenants = keys(&self.service.0, TENANTS).await;
+        for policy in &policies {
+            assert!(tenants.iter().any(|tenant| policy.starts_with(tenant)), "{policy} has no tenant");
+        }
+        assert!(keys(&self.service.0, INTENTS).await.is_empty(), "intents without outcome");
     }
 
     /// Every call that was announced has an outcome.
