@@ -18,17 +18,16 @@ impl Process {
     /// Starts it and waits until it says that it is ready.
     #[track_caller]
     fn start(arguments: &[&str]) -> Self {
-        let mut command = freehold(arguments);
-        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
-        let mut said = Vec::new();
-        for line in BufReader::new(child.stdout.take().expect("piped")).lines() {
+        let child = freehold(arguments).stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut process = Self { child, said: Vec::new() };
+        for line in BufReader::new(process.child.stdout.take().expect("piped")).lines() {
             let line = line.expect("text");
             if line == "ready" {
-                return Self { child, said };
+                return process;
             }
-            said.push(line);
+            process.said.push(line);
         }
-        panic!("{arguments:?} ended before it was ready: {said:?}");
+        panic!("{arguments:?} ended before it was ready: {:?}", process.said);
     }
 
     /// The port that the line about vaults names.

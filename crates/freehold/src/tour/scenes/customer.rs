@@ -88,7 +88,7 @@ pub(super) async fn tenant(play: &mut Play) -> Result<Evidence, Broken> {
         <[_; 3]>::try_from(people).map_err(|_| Broken::because("three people were asked for"))?;
     let vaults = <[String; 2]>::try_from(vaults).map_err(|_| Broken::because("two vaults were asked for"))?;
     let lines = vec![
-        format!("Contoso, contoso.com, licence {}; its directory is {directory}", tenant.entitlement),
+        format!("Contoso, contoso.com, entitlement {}; its directory is {directory}", tenant.entitlement),
         format!("alice will hold the keys of {}, bob those of {}", Which::A.name(), Which::B.name()),
         "the administrator consents to the service's three applications, one for each kind of policy".into(),
     ];
