@@ -7,29 +7,26 @@ mod run;
 
 use std::sync::Arc;
 
-use crypto::{Dep, Key, Random, Seed, WrapSet, WrapSetFault};
-use futures::future::{Either, select};
+use crypto::{Dep, Key, Random, Seed, WrapSet};
 use model::caller::Caller;
-use model::fault::{Answer, CredentialOwner, Fault};
-use model::id::{DepId, RequestId};
-use model::key_identifier::KeyIdentifier;
+use model::fault::{CredentialOwner, Fault};
+use model::id::DepId;
 use model::lease::{HoldGround, Origin};
-use model::outcome::{Alarm, AvailabilityUse, Finish, Outcome, Party};
+use model::outcome::{Alarm, Party};
 use model::policy::PolicyKind;
 use model::refusal::{Code, Refusal};
 use model::slot::{ConnectionVersion, Slot};
-use model::time::{BoxFuture, Clock, Moment, Timestamp};
-use model::unwrap::{By, Purpose, Question, Reply, Step, Unwrap};
-use serde_json::json;
-use store::{AuditEntry, Batch, CommitError, Store};
+use model::time::{Clock, Moment};
+use model::unwrap::{By, Purpose, Question, Step, Unwrap};
+use store::Store;
 
-use crate::calls::{Announced, Asked, Call, Calls, Operation};
+use crate::calls::Calls;
 use crate::connection::{self, Reach, VaultConnection};
 use crate::leases::Leases;
 use crate::memory::KeptMemories;
 use crate::policy::{self, Policy};
 use crate::roots::RootKeys;
-use crate::rows::{CONNECTIONS, Kept, POLICIES, load, trouble};
+use crate::rows::{CONNECTIONS, Kept, POLICIES, load};
 use crate::wraps::WrapShelf;
 use run::Run;
 

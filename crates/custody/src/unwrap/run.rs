@@ -8,11 +8,11 @@ use std::sync::Arc;
 use crypto::{Dep, Key, Seed, WrapSet, WrapSetFault};
 use futures::future::{Either, select};
 use model::caller::Caller;
-use model::fault::{Answer, CredentialOwner, Fault};
+use model::fault::{Answer, CredentialOwner};
 use model::id::RequestId;
 use model::key_identifier::KeyIdentifier;
 use model::lease::HoldGround;
-use model::outcome::{Alarm, AvailabilityUse, Finish, Outcome, Party};
+use model::outcome::{Alarm, AvailabilityUse, Finish, Outcome};
 use model::policy::PolicyKind;
 use model::refusal::{Code, Refusal};
 use model::slot::{ConnectionVersion, Slot};
@@ -37,7 +37,7 @@ const OUTCOME_RACES: u32 = 64;
 pub(super) struct Heard {
     /// The bytes that the vault gave, judged against the wrap set.
     opened: Option<(Seed, Key<Dep>)>,
-    answer: Answer,
+    pub(super) answer: Answer,
     sent: Timestamp,
     sent_moment: Moment,
     heard: Timestamp,
@@ -279,7 +279,7 @@ impl Run<'_> {
 }
 
 impl Run<'_> {
-    fn alarm(&self, alarm: Alarm) {
+    pub(super) fn alarm(&self, alarm: Alarm) {
         tracing::error!(
             tenant = %self.caller.tenant,
             policy = %self.policy.id,
