@@ -36,6 +36,10 @@ pub const CALL_BOUND: Duration = Duration::from_secs(20);
 pub const MAX_CLIENTS: usize = 64;
 /// How many key versions' sizes are remembered.
 pub const MAX_SIZES: usize = 1024;
+/// How many operations of a key are read; the Azure wire knows ten.
+pub const MAX_KEY_OPS: usize = 16;
+/// The longest type, operation or recovery level that is read, in characters.
+pub const MAX_WORD: usize = 64;
 /// The size of an availability key, in bits.
 const AVAILABILITY_KEY_SIZE: i32 = 2048;
 /// The sizes of root keys, in bits.
@@ -275,16 +279,26 @@ fn named(asked: &KeyIdentifier, kid: Option<&str>) -> Result<KeyIdentifier, Answ
 fn description(asked: &KeyIdentifier, described: Key) -> Result<RootDescription, Answer> {
     let key = described.key.ok_or(Answer::Malformed)?;
     let attributes = described.attributes.unwrap_or_default();
+    let key_ops = key.key_ops.unwrap_or_default();
+    if key_ops.len() > MAX_KEY_OPS {
+        return Err(Answer::Malformed);
+    }
     Ok(RootDescription {
         key: named(asked, key.kid.as_deref())?,
-        kty: key.kty.ok_or(Answer::Malformed)?.to_string(),
+        kty: word(key.kty.ok_or(Answer::Malformed)?.to_string())?,
         size: key.n.as_deref().map(bits),
-        key_ops: key.key_ops.unwrap_or_default(),
+        key_ops: key_ops.into_iter().map(word).collect::<Result<_, _>>()?,
         enabled: attributes.enabled.unwrap_or(true),
         expires: attributes.expires.map(timestamp),
         not_before: attributes.not_before.map(timestamp),
-        recovery_level: attributes.recovery_level.map(|level| level.to_string()),
+        recovery_level: attributes.recovery_level.map(|level| word(level.to_string())).transpose()?,
     })
+}
+
+/// A word of a vault's as it may be shown, stored and logged; a text that is none makes the answer unreadable.
+fn word(text: String) -> Result<String, Answer> {
+    let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-_.".contains(&byte));
+    if plain && (1..=MAX_WORD).contains(&text.len()) { Ok(text) } else { Err(Answer::Malformed) }
 }
 
 /// The length of a number in bits, whatever zeros stand in front of it.

@@ -72,9 +72,9 @@ impl Cloud {
         format!("https://{}/.default", self.suffix)
     }
 
-    /// Whether the key lies in a vault of this cloud.
+    /// Whether the key lies in a vault of this cloud; a vault cannot have the authority's name.
     pub fn holds(&self, key: &KeyIdentifier) -> bool {
-        *key.suffix() == self.suffix
+        *key.suffix() == self.suffix && format!("{}.{}", key.vault(), self.suffix) != self.authority
     }
 }
 

@@ -23,7 +23,7 @@ mod tests;
 mod transport;
 mod trust;
 
-pub use client::{AzureRootKeys, CALL_BOUND, MAX_CLIENTS, MAX_SIZES, SIZES};
+pub use client::{AzureRootKeys, CALL_BOUND, MAX_CLIENTS, MAX_KEY_OPS, MAX_SIZES, MAX_WORD, SIZES};
 pub use cloud::{Cloud, NotACloud};
 pub use connection::{Application, ClientId, Connection, MAX_CLIENT_ID, NotAClientId};
 pub use keys::{RootDescription, RootKeys};

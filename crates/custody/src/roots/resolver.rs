@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 
 use model::time::BoxFuture;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::range::Ranges;
 
@@ -49,31 +49,30 @@ pub enum NotDialled {
 
 /// Asks for the addresses of a name: the operating system, or a closure in a test.
 #[derive(Clone)]
-pub struct Lookup(Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync>);
+pub struct Lookup(Arc<Ask>);
+
+type Ask = dyn Fn(String, Place) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync;
+
+/// One of the [`MAX_LOOKUPS`] places of a connection, held for as long as the lookup really goes on.
+type Place = OwnedSemaphorePermit;
 
 impl Lookup {
-    /// The operating system's resolver, at most [`MAX_LOOKUPS`] at a time.
+    /// The operating system's resolver.
     pub fn system() -> Self {
-        let places = Arc::new(Semaphore::new(MAX_LOOKUPS));
-        Self(Arc::new(move |host| {
-            let places = places.clone();
-            Box::pin(async move {
-                let place = places.acquire_owned().await.map_err(io::Error::other)?;
-                // The place is given back by the thread: a caller who has gone does not end the system's wait.
-                tokio::task::spawn_blocking(move || {
-                    let found = (host.as_str(), 0).to_socket_addrs();
-                    drop(place);
-                    Ok(found?.map(|address| address.ip()).collect())
-                })
-                .await
-                .map_err(io::Error::other)?
-            })
+        Self(Arc::new(|host, place| {
+            // The place is given back by the thread: a caller who has gone does not end the system's wait.
+            let asked = tokio::task::spawn_blocking(move || {
+                let found = (host.as_str(), 0).to_socket_addrs();
+                drop(place);
+                Ok(found?.map(|address| address.ip()).collect())
+            });
+            Box::pin(async move { asked.await.map_err(io::Error::other)? })
         }))
     }
 
     /// Whatever the closure says.
     pub fn by(answer: impl Fn(&str) -> io::Result<Vec<IpAddr>> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(move |host| {
+        Self(Arc::new(move |host, _| {
             let found = answer(&host);
             Box::pin(async move { found })
         }))
@@ -152,12 +151,14 @@ pub struct Resolver {
     lookup: Lookup,
     ranges: Ranges,
     lab: LabMap,
+    /// Not in the lookup, which the connections of many tenants share.
+    places: Arc<Semaphore>,
 }
 
 impl Resolver {
     /// A resolver of the ranges of one connection.
     pub fn new(lookup: Lookup, ranges: Ranges, lab: LabMap) -> Self {
-        Self { lookup, ranges, lab }
+        Self { lookup, ranges, lab, places: Arc::new(Semaphore::new(MAX_LOOKUPS)) }
     }
 
     /// The addresses to dial; port 0 stands for the port of the URL.
@@ -166,7 +167,8 @@ impl Resolver {
             return Ok(vec![address]);
         }
         let unknown = || NotDialled::Unknown(host.to_owned());
-        let found = (self.lookup.0)(host.to_owned()).await.map_err(|_| unknown())?;
+        let place = self.places.clone().acquire_owned().await.map_err(|_| unknown())?;
+        let found = (self.lookup.0)(host.to_owned(), place).await.map_err(|_| unknown())?;
         let first = *found.first().ok_or_else(unknown)?;
         let allowed = found.into_iter().filter(|address| self.ranges.allow(*address));
         let dialled: Vec<_> =
@@ -192,6 +194,8 @@ impl reqwest::dns::Resolve for Resolver {
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+
+    use futures::FutureExt;
 
     use super::*;
 
@@ -246,6 +250,25 @@ mod tests {
         let resolver = Resolver::new(lookup, Ranges::default(), LabMap::default());
         resolver.resolve("a.vault.azure.net").await.expect("public");
         assert_eq!(*asked.lock().expect("one thread"), ["a.vault.azure.net"]);
+    }
+
+    #[tokio::test]
+    async fn names_that_are_never_answered_take_the_places_of_one_connection_and_of_no_other() {
+        // The places go where the thread of a real lookup would keep them, also when the caller has gone.
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let keep = kept.clone();
+        let silent = Lookup(Arc::new(move |_, place| {
+            keep.lock().expect("one thread").push(place);
+            Box::pin(std::future::pending())
+        }));
+        let resolver = || Resolver::new(silent.clone(), Ranges::default(), LabMap::default());
+        let (one, other) = (resolver(), resolver());
+        for _ in 0..=MAX_LOOKUPS {
+            assert!(one.resolve("slow.vault.azure.net").now_or_never().is_none());
+        }
+        assert_eq!(kept.lock().expect("one thread").len(), MAX_LOOKUPS, "no more were asked");
+        assert!(other.resolve("slow.vault.azure.net").now_or_never().is_none());
+        assert_eq!(kept.lock().expect("one thread").len(), MAX_LOOKUPS + 1, "another connection still asks");
     }
 
     #[tokio::test]

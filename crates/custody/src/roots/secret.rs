@@ -63,10 +63,15 @@ impl ClientSecret {
     pub fn read(path: &Path) -> Result<Self, NoSecret> {
         let unreadable = |reason| NoSecret::Unreadable { path: path.to_owned(), reason };
         let not_a_secret = || NoSecret::NotASecret { path: path.to_owned() };
+        let not_a_file = || NoSecret::NotAFile { path: path.to_owned() };
+        // Asked first by name as well: opening a pipe would wait for whoever writes into it.
+        if !std::fs::metadata(path).map_err(unreadable)?.is_file() {
+            return Err(not_a_file());
+        }
         let file = File::open(path).map_err(unreadable)?;
         let metadata = file.metadata().map_err(unreadable)?;
         if !metadata.is_file() {
-            return Err(NoSecret::NotAFile { path: path.to_owned() });
+            return Err(not_a_file());
         }
         let mode = metadata.permissions().mode() & 0o7777;
         if mode & 0o077 != 0 {
@@ -145,6 +150,13 @@ mod tests {
         }
         let folder = tempfile::tempdir().expect("a folder");
         assert!(matches!(ClientSecret::read(folder.path()), Err(NoSecret::NotAFile { .. })));
+        let pipe = folder.path().join("pipe");
+        let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs");
+        assert!(made.success());
+        assert!(
+            matches!(ClientSecret::read(&pipe), Err(NoSecret::NotAFile { .. })),
+            "and nobody waits for a pipe"
+        );
         let absent = ClientSecret::read(&folder.path().join("absent"));
         assert!(matches!(absent, Err(NoSecret::Unreadable { .. })));
     }

@@ -96,12 +96,12 @@ impl Seen {
         self.path.ends_with("/oauth2/v2.0/token")
     }
 
-    /// What is asked of the key: `get`, `wrapkey` or `unwrapkey`.
+    /// What is asked of the key: `describe` (also of one that is made), `wrapkey` or `unwrapkey`.
     fn operation(&self) -> &str {
         match self.path.rsplit('/').next() {
             Some("wrapkey") => "wrapkey",
             Some("unwrapkey") => "unwrapkey",
-            _ => "get",
+            _ => "describe",
         }
     }
 }
@@ -261,7 +261,7 @@ fn sound(suffix: &str, seen: &Seen) -> Response {
     let name = seen.path.split('/').filter(|segment| !segment.is_empty()).nth(1).unwrap_or_default();
     let kid = format!("https://{}/keys/{name}/{VERSION}", seen.host);
     match seen.operation() {
-        "get" => json_response(200, &described(&kid)),
+        "describe" => json_response(200, &described(&kid)),
         operation => {
             let asked: Value = serde_json::from_str(&seen.body).expect("JSON");
             assert_eq!(asked["alg"], "RSA-OAEP-256");

@@ -19,7 +19,9 @@ pub const MAX_BUNDLE: u64 = 1 << 20;
 /// The roots of one connection.
 #[derive(Clone)]
 pub struct Trust {
-    roots: Arc<RootCertStore>,
+    roots: usize,
+    /// Made once: what it remembers of servers is shared by the connections of all tenants with this trust.
+    tls: ClientConfig,
     lab: bool,
 }
 
@@ -58,7 +60,7 @@ impl Trust {
         let mut roots = RootCertStore::empty();
         let certificate = CertificateDer::from(authority.to_vec());
         roots.add(certificate).map_err(|_| NoTrust::NoCertificate)?;
-        Ok(Self { roots: Arc::new(roots), lab: true })
+        Ok(Self::of(roots, true))
     }
 
     /// A PEM file of root certificates: a public bundle, or the authority of vaults of one's own.
@@ -79,7 +81,7 @@ impl Trust {
         }
         match roots.is_empty() {
             true => Err(no_bundle()),
-            false => Ok(Self { roots: Arc::new(roots), lab: false }),
+            false => Ok(Self::of(roots, false)),
         }
     }
 
@@ -90,18 +92,24 @@ impl Trust {
 
     /// The client's side of TLS 1.2 and 1.3 with these roots, aws-lc-rs for all cryptography.
     pub(super) fn tls(&self) -> ClientConfig {
+        self.tls.clone()
+    }
+
+    fn of(roots: RootCertStore, lab: bool) -> Self {
+        let count = roots.len();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        ClientConfig::builder_with_provider(provider)
+        let tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("the provider has suites for TLS 1.2 and 1.3")
-            .with_root_certificates(self.roots.clone())
-            .with_no_client_auth()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        Self { roots: count, tls, lab }
     }
 }
 
 impl fmt::Debug for Trust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Trust").field("roots", &self.roots.len()).field("lab", &self.lab).finish()
+        f.debug_struct("Trust").field("roots", &self.roots).field("lab", &self.lab).finish()
     }
 }
 
@@ -129,7 +137,7 @@ mod tests {
         let whole = format!("{}some text between\n{}", pem(&authority()), pem(&authority()));
         fs::write(&path, &whole).expect("written");
         let trust = Trust::bundle(&path).expect("two roots");
-        assert_eq!(trust.roots.len(), 2);
+        assert_eq!(trust.roots, 2);
         assert!(!trust.is_lab());
         let cut = &whole[..whole.len() - 40];
         let not_a_certificate = pem(b"not a certificate");

@@ -349,6 +349,17 @@ async fn a_401_that_was_heard_is_not_undone_by_silence_after_it() {
 }
 
 #[tokio::test]
+async fn a_key_is_made_to_wrap_and_unwrap_and_for_nothing_else() {
+    let lab = Lab::sound().await;
+    let made = lab.roots.create(&key().versionless(), request()).await.expect("a sound vault");
+    assert_eq!((made.key, made.size), (key(), Some(2048)));
+    let seen = lab.server.seen().into_iter().find(|seen| seen.token.is_some()).expect("one");
+    assert_eq!(seen.path, "/keys/key001/create");
+    let asked: serde_json::Value = serde_json::from_str(&seen.body).expect("JSON");
+    assert_eq!(asked, json!({"kty": "RSA", "key_size": 2048, "key_ops": ["wrapKey", "unwrapKey"]}));
+}
+
+#[tokio::test]
 async fn a_key_without_a_version_is_not_wrapped_with() {
     let lab = Lab::sound().await;
     let key = key().versionless();

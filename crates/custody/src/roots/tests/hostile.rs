@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::*;
-use crate::roots::MAX_BODY;
+use crate::roots::{MAX_BODY, MAX_KEY_OPS, MAX_WORD};
 
 /// Asks for a token of another resource until `honest` requests without a token have come.
 fn asks_for(parameters: &'static str) -> impl Fn(&Seen) -> Reply {
@@ -182,6 +182,31 @@ async fn a_number_that_is_no_time_is_malformed() {
         })
         .await;
         assert_eq!(lab.describe().await, Err(Answer::Malformed), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn words_of_a_key_that_nobody_should_see_are_malformed() {
+    let long = "x".repeat(MAX_WORD + 1);
+    let rows = [
+        ("/key/kty", json!("RSA\n2026-11-24 ERROR")),
+        ("/key/kty", json!(long)),
+        ("/key/kty", json!("")),
+        ("/key/key_ops", json!(["wrapKey", "<script>"])),
+        ("/key/key_ops", json!(vec!["wrapKey"; MAX_KEY_OPS + 1])),
+        ("/attributes/recoveryLevel", json!("Recoverable+\u{202e}Protected")),
+    ];
+    for (place, value) in rows {
+        let lab = Lab::new(move |seen| match seen.token.is_some() {
+            true => {
+                let mut key = crate::roots::server::described(&key().to_string());
+                *key.pointer_mut(place).expect("it is there") = value.clone();
+                Reply::Json(200, key)
+            }
+            false => Reply::Sound,
+        })
+        .await;
+        assert_eq!(lab.describe().await, Err(Answer::Malformed), "{place}");
     }
 }
 

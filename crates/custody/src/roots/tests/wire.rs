@@ -125,6 +125,8 @@ async fn a_key_of_another_cloud_is_not_dialled() {
         let key = key_at(&format!("https://contoso-a.{other}/keys/key001/{VERSION}"));
         assert_eq!(lab.roots.describe(&key, request()).await, Err(Answer::Address), "{other}");
     }
+    let login = key_at(&format!("https://login.vault.localhost/keys/key001/{VERSION}"));
+    assert_eq!(lab.roots.describe(&login, request()).await, Err(Answer::Address), "no vault is called login");
     assert!(lab.server.seen().is_empty());
 }
 
