@@ -5,5 +5,6 @@ mod leases;
 mod opening;
 mod policies;
 mod rewrap;
+mod sequences;
 mod upkeep;
 mod world;
