@@ -35,10 +35,13 @@ enum Vault {
 #[derive(Debug, Clone)]
 enum Action {
     Turn(usize, Vault),
+    TurnBoth(Vault),
     Pass(u64),
     Sleep(u64),
     Restart,
     Read(Initiator),
+    /// A read when no lease of before can be alive.
+    ReadLater(Initiator),
     ReadSite(Initiator),
     Assign(bool),
     Sweep,
@@ -56,17 +59,20 @@ fn action() -> impl Strategy<Value = Action> {
         Just(Vault::Silent),
         Just(Vault::Lies)
     ];
+    let both = prop_oneof![Just(Vault::Opens), Just(Vault::Denies), Just(Vault::Silent), Just(Vault::Silent)];
     let initiator = prop_oneof![Just(Initiator::User), Just(Initiator::System)];
     prop_oneof![
         6 => (0..2_usize, vault).prop_map(|(slot, vault)| Turn(slot, vault)),
-        // Both at once, as an outage or a revocation does it, is made of two of these.
+        4 => both.prop_map(TurnBoth),
         4 => prop_oneof![Just(100), Just(700), Just(1_500), Just(2_000), Just(4_500), Just(9_000)].prop_map(Pass),
         1 => prop_oneof![Just(7), Just(80)].prop_map(Sleep),
         1 => Just(Restart),
-        5 => initiator.clone().prop_map(Read),
+        4 => initiator.clone().prop_map(Read),
+        6 => initiator.clone().prop_map(ReadLater),
         4 => initiator.prop_map(ReadSite),
-        1 => any::<bool>().prop_map(Assign),
-        1 => Just(Sweep),
+        1 => Just(Assign(false)),
+        1 => Just(Assign(true)),
+        2 => Just(Sweep),
         1 => Just(Refresh),
         1 => (0..2_usize).prop_map(Roll),
         1 => Just(Prove),
@@ -189,25 +195,32 @@ impl Play {
         }
     }
 
+    async fn read(&mut self, by: Initiator) {
+        let before = self.standing().await;
+        let (id, word) = &self.mailbox;
+        let read = open_word(&self.world.custody, &self.by(by), *id, word).await;
+        if before == (Some(self.mail), false) {
+            self.check_read(read, self.mail).await;
+        } else if self.standing().await.0 != Some(self.mail) {
+            assert_eq!(read.expect("the provider's keys open"), b"a word");
+        }
+    }
+
     async fn act(&mut self, action: Action) {
         self.witness();
         match action {
             Action::Turn(slot, to) => self.turn(slot, to),
+            Action::TurnBoth(to) => (0..2).for_each(|slot| self.turn(slot, to)),
             Action::Pass(millis) => self.world.pass(Duration::from_millis(millis)).await,
             Action::Sleep(hours) => {
                 self.world.clock.advance(Duration::from_secs(3600 * hours));
                 self.world.pass(Duration::from_millis(10)).await;
             }
             Action::Restart => self.world.restart().await,
-            Action::Read(by) => {
-                let before = self.standing().await;
-                let (id, word) = &self.mailbox;
-                let read = open_word(&self.world.custody, &self.by(by), *id, word).await;
-                if before == (Some(self.mail), false) {
-                    self.check_read(read, self.mail).await;
-                } else if self.standing().await.0 != Some(self.mail) {
-                    assert_eq!(read.expect("the provider's keys open"), b"a word");
-                }
+            Action::Read(by) => self.read(by).await,
+            Action::ReadLater(by) => {
+                self.world.pass(BOUND).await;
+                self.read(by).await;
             }
             Action::ReadSite(by) => {
                 let (id, word) = &self.site;
