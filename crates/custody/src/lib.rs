@@ -35,7 +35,7 @@ pub use rows::TABLES;
 pub use tenant::{MAX_DOMAINS, MAX_TENANT_NAME, NewTenant, Tenant};
 pub use tenants::PAGE;
 pub use upkeep::{REST, Swept};
-pub use wraps::WRAPS_SCHEMA;
+pub use wraps::{HISTORY, WRAPS_SCHEMA};
 
 #[cfg(test)]
 mod tests;

@@ -26,6 +26,8 @@ use crate::tenants::{PAGE, everything_of};
 /// How long upkeep rests between two rounds.
 pub const REST: Duration = Duration::from_secs(30);
 
+/// How long the replica's history rests between two prunings.
+pub(crate) const PRUNE_EVERY: Duration = Duration::from_secs(6 * 3600);
 /// How long a slot that was asked, and did not prove itself, is left alone.
 pub(crate) const ASK_AGAIN: Duration = Duration::from_secs(15 * 60);
 
@@ -78,7 +80,15 @@ impl Custody {
                 self.clock().sleep(REST).await;
             }
         };
-        let ((), ()) = futures::future::join(proving, sweeping).await;
+        let pruning = async {
+            loop {
+                if let Err(refusal) = self.shelf().prune().await {
+                    tracing::warn!(code = %refusal.code, "the history of the wrap sets' replica has to wait");
+                }
+                self.clock().sleep(PRUNE_EVERY).await;
+            }
+        };
+        let ((), (), ()) = futures::future::join3(proving, sweeping, pruning).await;
     }
 
     /// Asks every slot that was not heard for six hours, so that there is evidence when an outage comes.

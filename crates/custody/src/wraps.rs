@@ -4,6 +4,7 @@
 //! every copy is the purge; the death of one disk must not be.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crypto::WrapSet;
 use model::id::{DepId, TenantId};
@@ -15,6 +16,9 @@ use store::{Batch, Cause, Replica, Row, Scan, Schema, Store, Table};
 use crate::rows::{Kept, lost, trouble};
 
 const WRAP_SETS: Table = Table("wrap_sets");
+
+/// How long the replica keeps a version that was replaced; named in the receipt of a purge.
+pub const HISTORY: Duration = Duration::from_secs(35 * 24 * 3600);
 
 /// The schema of the wrap sets' database.
 pub const WRAPS_SCHEMA: Schema = Schema { owner: "wraps", version: 1, tables: &[WRAP_SETS], migrations: &[] };
@@ -88,6 +92,11 @@ impl WrapShelf {
         let batch = Batch::new().delete(WRAP_SETS, key(tenant, policy));
         let reason = Cause::Housekeeping("wrap set of a policy that never came to be");
         self.store.commit(batch, reason).await.map_err(lost)
+    }
+
+    /// Forgets the older versions in the replica that have outlived the history; how many there were.
+    pub(crate) async fn prune(&self) -> Result<usize, Refusal> {
+        self.replica.prune(self.clock.now(), HISTORY).await.map_err(trouble)
     }
 
     /// Puts a set on the shelf: `replaces` is the version that was read, or `None` for a new policy.

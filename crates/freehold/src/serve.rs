@@ -25,6 +25,8 @@ use crate::settings::Role;
 use crate::signals::Signals;
 use crate::wire::{self, Names};
 
+/// How long the sweep of orphan blobs rests between two rounds.
+pub const SWEEP_EVERY: Duration = Duration::from_secs(3600);
 /// How long open requests may take to end after the first signal to stop.
 pub const DRAIN: Duration = Duration::from_secs(20);
 
@@ -140,13 +142,14 @@ impl Party {
 
     /// Does what the party does by itself until a signal comes; which one it was.
     async fn work(&self, signals: &mut Signals) -> &'static str {
-        let custody = match &self.running {
-            Running::All(lab) => &lab.service.custody,
-            Running::Service { service, .. } => &service.custody,
+        let service = match &self.running {
+            Running::All(lab) => &lab.service,
+            Running::Service { service, .. } => service,
             Running::Vault { .. } => return signals.stop().await,
         };
         tokio::select! {
-            () = custody.upkeep() => "the end of upkeep",
+            () = service.custody.upkeep() => "the end of upkeep",
+            () = sweep(service) => "the end of sweeping",
             signal = signals.stop() => signal,
         }
     }
@@ -157,6 +160,19 @@ impl Party {
             Running::Vault { listener, .. } => listener.drain(DRAIN).await,
             Running::Service { .. } => {}
         }
+    }
+}
+
+/// Removes orphan blobs for ever, with a rest between.
+async fn sweep(service: &Service) {
+    loop {
+        match service.engine.sweep().await {
+            Ok(swept) => {
+                tracing::debug!(seen = swept.seen, removed = swept.removed, "orphan blobs were looked for")
+            }
+            Err(refusal) => tracing::warn!(code = %refusal.code, "the sweep of orphan blobs has to wait"),
+        }
+        tokio::time::sleep(SWEEP_EVERY).await;
     }
 }
 

@@ -362,3 +362,16 @@ async fn a_turn_for_the_replica() {
     let turn = tokio::task::spawn_blocking(|| std::thread::sleep(std::time::Duration::from_millis(5)));
     turn.await.expect("no panic");
 }
+
+#[tokio::test]
+async fn the_replica_keeps_a_replaced_wrap_set_for_its_history_and_no_longer() {
+    let world = World::new().await;
+    let (tenant, policy, _, _) = mailbox(&world).await;
+    world.vaults.customer.add(&version("contoso-a", "exo", 2));
+    world.clock.advance(std::time::Duration::from_secs(1));
+    world.custody.refresh(&user(&tenant), policy.id).await.expect("refreshed");
+    assert_eq!(world.custody.shelf().prune().await.expect("pruned"), 0);
+    world.clock.advance(crate::HISTORY + std::time::Duration::from_secs(1));
+    assert_eq!(world.custody.shelf().prune().await.expect("pruned"), 1);
+    assert!(world.custody.refresh(&user(&tenant), policy.id).await.is_ok(), "the present set stays");
+}
