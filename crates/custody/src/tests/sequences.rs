@@ -295,12 +295,12 @@ fn no_stands(calls: &[serde_json::Value], policy: DepId, before: usize) -> bool 
                 && call["slot"] == *slot
                 && call["operation"] == "unwrapKey"
         });
-        let words = of_slot.filter_map(|call| match call["outcome"].as_str() {
+        let mut words = of_slot.filter_map(|call| match call["outcome"].as_str() {
             Some("unwrapped") => Some(true),
             Some("role-missing") if call["phase"] == "outcome" => Some(false),
             _ => None,
         });
-        words.last() == Some(false)
+        words.next_back() == Some(false)
     })
 }
 
