@@ -8,6 +8,7 @@ mod play;
 mod scenes;
 mod stage;
 mod story;
+mod watch;
 mod words;
 
 use std::path::{Path, PathBuf};

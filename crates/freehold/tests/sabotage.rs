@@ -25,7 +25,7 @@ use model::time::{BoxFuture, Clock, Moment, Timestamp};
 use rusqlite::Connection;
 
 /// Tours that are played at once: they wait most of the time, but a lease on a machine that is too busy runs out.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 3;
 /// How long another writer may hold a database.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 

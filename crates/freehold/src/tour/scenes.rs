@@ -37,7 +37,7 @@ pub(super) async fn play(play: &mut Play, story: &mut Story) {
         "vaults", "Two subscriptions with a mandatory retention period, a vault in each",
             [(42, 42), (53, 56), (63, 69)], customer::vaults;
         "keys", "In each vault a key for each workload, which the service may wrap and unwrap with",
-            [(10, 10), (70, 79), (81, 85), (89, 90)], customer::keys;
+            [(10, 10), (70, 85), (89, 90)], customer::keys;
         "before", "Before any policy: a message under the provider's keys, layer by layer", [(6, 8), (35, 35)],
             content::before;
         "multi-workload", "A policy for many workloads, assigned to the whole tenant",

@@ -74,7 +74,7 @@ pub(super) async fn import(play: &mut Play) -> Result<Evidence, Broken> {
         play.imported.extend(imported);
         let read = play.read_back(holder.id).await?;
         lines.push(format!(
-            "{:<18} {told}; {} read back, {} bytes, each as it was given",
+            "{:<18} {told}; {} read back, {} bytes, all equal",
             holder.name.as_str(),
             play.things(holder, read.equal),
             read.bytes

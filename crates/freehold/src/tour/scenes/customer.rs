@@ -20,6 +20,8 @@ const CRYPTO_OFFICER: &str = "14b46e9e-c2b7-41b4-b07b-48a6ebf60603";
 const ENCRYPTION_USER: &str = "e147488a-f6f5-4113-8e2d-b22465e65bf6";
 /// The recovery level of a key that nobody can destroy before its time.
 const PROTECTED: &str = "Recoverable+ProtectedSubscription";
+/// RSA keys of the least size, and of the largest for the last workload in the second vault.
+const SIZES: [[u32; 3]; 2] = [[2048, 2048, 2048], [2048, 2048, 4096]];
 const LOCATIONS: [&str; 2] = ["westeurope", "swedencentral"];
 const RETENTION: &str =
     "providers/Microsoft.Features/providers/Microsoft.Resources/features/MandatoryRetentionPeriodEnabled";
@@ -161,9 +163,9 @@ pub(super) async fn keys(play: &mut Play) -> Result<Evidence, Broken> {
     let mut lines = Vec::new();
     for (which, holder) in Which::BOTH.into_iter().zip(&contoso.holders) {
         let (mut names, mut identifier) = (Vec::new(), String::new());
-        for (_, credential, client_id) in APPLICATIONS {
+        for ((_, credential, client_id), size) in APPLICATIONS.into_iter().zip(SIZES[which as usize]) {
             let name = key_name(credential);
-            let body = json!({ "kty": "RSA", "key_size": 2048, "key_ops": ["wrapKey", "unwrapKey"] });
+            let body = json!({ "kty": "RSA", "key_size": size, "key_ops": ["wrapKey", "unwrapKey"] });
             let path = format!("/keys/{name}/create");
             let key = holder.vault(Method::POST, which.name(), &path, Some(body)).await;
             let key = key.map_err(Broken::because)?;
@@ -177,13 +179,13 @@ pub(super) async fn keys(play: &mut Play) -> Result<Evidence, Broken> {
                     key["attributes"]["exp"]
                 )));
             }
-            names.push(name);
+            names.push(format!("{name} (RSA {size})"));
             if identifier.is_empty() {
                 identifier = key["key"]["kid"].as_str().unwrap_or("no identifier").to_owned();
             }
         }
-        lines.push(format!("{}: {}; RSA 2048, {PROTECTED}, no expiry", which.name(), names.join(", ")));
-        lines.push(format!("  the first is {identifier}"));
+        lines.push(format!("{}: {}; {PROTECTED}, no expiry", which.name(), names.join(", ")));
+        lines.push(format!("  as {identifier}"));
     }
     // A key holder of one vault has nothing to say in the other.
     let stranger = contoso.holders[0].vault(Method::GET, Which::B.name(), "/keys/Key-exchange", None).await;

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use model::key_identifier::KeyIdentifier;
 use model::refusal::Code;
 
-use crate::tour::play::{BOUND, FALLBACK, HOLD, LOOK, PATIENCE, Play};
+use crate::tour::play::{BOUND, HOLD, Play};
 use crate::tour::stage::Which;
 use crate::tour::story::{Broken, Evidence};
+use crate::tour::watch::{FALLBACK, LOOK, PATIENCE};
 
 pub(super) async fn one_down(play: &mut Play) -> Result<Evidence, Broken> {
     let places = play.places()?.clone();

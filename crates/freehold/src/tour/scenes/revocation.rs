@@ -7,9 +7,10 @@ use reqwest::Method;
 
 use super::customer::{key_name, right, right_body};
 use crate::node::APPLICATIONS;
-use crate::tour::play::{BOUND, FALLBACK, LOOK, Play, Refused};
+use crate::tour::play::{BOUND, Play};
 use crate::tour::stage::Which;
 use crate::tour::story::{Broken, Evidence};
+use crate::tour::watch::{FALLBACK, LOOK, Refused};
 use crate::wire::Unanswered;
 
 /// The application that opens mailbox policies.

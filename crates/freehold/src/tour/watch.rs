@@ -1,0 +1,165 @@
+//! How a scene watches: it reads what was imported, waits for what must happen, and looks into the tenant's record.
+//!
+//! Nothing here waits for a time to pass: it waits for a refusal, an answer or a record, and says how long that took.
+
+use std::time::{Duration, Instant};
+
+use custody::Policy;
+use model::id::ContainerId;
+use model::refusal::{Code, Refusal};
+use serde_json::Value;
+use store::AuditRow;
+
+use super::play::{BOUND, HOLD, Imported, Play};
+use super::story::Broken;
+
+/// How long a scene waits for something that must come within a bound: another bound, for a machine that is busy.
+pub(super) const PATIENCE: Duration = Duration::from_secs(2 * BOUND + HOLD);
+/// How often a scene looks whether something has happened.
+pub(super) const LOOK: Duration = Duration::from_millis(100);
+/// The record of every use of the availability key.
+pub(super) const FALLBACK: &str = "Fallback to Availability Key";
+/// The record of every call to a vault.
+const CALL: &str = "RootKeyCall";
+
+impl Play {
+    /// Reads everything that was imported into a container; how many objects equal their source.
+    pub(super) async fn read_back(&self, container: ContainerId) -> Result<Read, Broken> {
+        let mut read = Read { equal: 0, bytes: 0 };
+        for imported in self.imported.iter().filter(|imported| imported.container == container) {
+            let bytes = self.read(imported).await.map_err(|refusal| self.because(&refusal))?;
+            let source = imported.given.bytes().map_err(Broken::because)?;
+            if bytes != source {
+                let length = source.len();
+                return Err(Broken(format!(
+                    "object {} differs from its source of {length} bytes",
+                    imported.object
+                )));
+            }
+            read.equal += 1;
+            read.bytes += source.len() as u64;
+        }
+        Ok(read)
+    }
+
+    /// Reads one object as its owner does.
+    pub(super) async fn read(&self, imported: &Imported) -> Result<Vec<u8>, Refusal> {
+        let caller = self.person("alice@contoso.com").map_err(|broken| bug(&broken))?;
+        let engine = &self.stage.service().engine;
+        let download = engine.read(&caller, imported.container, imported.object, None).await?;
+        Ok(download.bytes().await?.to_vec())
+    }
+
+    /// Reads again and again until it is refused.
+    pub(super) async fn until_refused(
+        &self,
+        imported: &Imported,
+        at_most: Duration,
+    ) -> Result<Refused, Broken> {
+        let began = Instant::now();
+        let mut last = None;
+        loop {
+            let asked = began.elapsed();
+            match self.read(imported).await {
+                Err(refusal) => return Ok(Refused { last, after: began.elapsed(), refusal }),
+                Ok(_) => last = Some(asked),
+            }
+            if asked > at_most {
+                return Err(Broken(format!("still readable after {:.1} s", asked.as_secs_f64())));
+            }
+            self.stage.clock().sleep(LOOK).await;
+        }
+    }
+
+    /// Reads again and again until it works; how long that took.
+    pub(super) async fn until_read(&self, imported: &Imported) -> Result<Duration, Broken> {
+        let began = Instant::now();
+        loop {
+            match self.read(imported).await {
+                Ok(_) => return Ok(began.elapsed()),
+                Err(refusal) if began.elapsed() > PATIENCE => return Err(self.because(&refusal)),
+                Err(_) => self.stage.clock().sleep(LOOK).await,
+            }
+        }
+    }
+
+    /// Reads again and again until a vault of the customer has opened the policy's key anew; which call did.
+    pub(super) async fn until_opened_anew(
+        &self,
+        imported: &Imported,
+        policy: &Policy,
+        since: u64,
+    ) -> Result<Value, Broken> {
+        let began = Instant::now();
+        let opened = |call: &Value| {
+            call["policyId"] == policy.id.to_string().as_str()
+                && call["outcome"] == "unwrapped"
+                && call["slot"] != "availability"
+        };
+        loop {
+            self.read(imported).await.map_err(|refusal| self.because(&refusal))?;
+            if let Some(call) = self.records(CALL, since).await?.into_iter().find(opened) {
+                return Ok(call);
+            }
+            if began.elapsed() > PATIENCE {
+                return Err(Broken::because("no key of the customer was asked again"));
+            }
+            self.stage.clock().sleep(LOOK).await;
+        }
+    }
+
+    /// The place of the newest audit record.
+    pub(super) async fn newest(&self) -> Result<u64, Broken> {
+        self.page_through(0, |_| Ok(())).await
+    }
+
+    /// Every audit record of this operation after a place.
+    pub(super) async fn records(&self, operation: &str, since: u64) -> Result<Vec<Value>, Broken> {
+        let mut found = Vec::new();
+        let page = |row: &AuditRow| {
+            if row.operation == operation {
+                found.push(row.parse().map_err(Broken::because)?);
+            }
+            Ok(())
+        };
+        self.page_through(since, page).await?;
+        Ok(found)
+    }
+
+    async fn page_through(
+        &self,
+        since: u64,
+        mut each: impl FnMut(&AuditRow) -> Result<(), Broken>,
+    ) -> Result<u64, Broken> {
+        let caller = self.person("auditor@contoso.com")?;
+        let mut after = since;
+        loop {
+            let page = self.stage.service().custody.audit(&caller, after, custody::PAGE).await;
+            let page = page.map_err(|refusal| self.because(&refusal))?;
+            let Some(last) = page.last() else { return Ok(after) };
+            after = last.seq;
+            page.iter().try_for_each(&mut each)?;
+        }
+    }
+}
+
+/// What a scene saw that read until it was refused.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// When the last read that was answered had been asked for.
+    pub(super) last: Option<Duration>,
+    /// When the refusal came.
+    pub(super) after: Duration,
+    pub(super) refusal: Refusal,
+}
+
+/// What was read back.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Read {
+    pub(super) equal: u64,
+    pub(super) bytes: u64,
+}
+
+fn bug(broken: &Broken) -> Refusal {
+    Refusal::new(Code::Ours, broken.to_string())
+}
