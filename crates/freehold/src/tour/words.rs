@@ -9,11 +9,43 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use mail_parser::{MessageParser, MimeHeaders};
+use model::fault_table;
 
 /// Words of fewer bytes occur by chance in ciphertext and database pages.
 const SHORTEST: usize = 6;
-/// Words of this many bytes are no words of a database's own; shorter ones are picked where these are too few.
+/// Words of this many bytes are the most telling; shorter ones are picked where these are too few.
 const TELLING: usize = 9;
+/// Words that our own records may come to use at any time, beside the reasons of the fault table.
+const OURS: &[&str] = &[
+    "audited",
+    "auditor",
+    "availability",
+    "cancelled",
+    "content",
+    "customer",
+    "denied",
+    "fallback",
+    "initiator",
+    "intent",
+    "keeper",
+    "operation",
+    "operator",
+    "outage",
+    "outcome",
+    "policy",
+    "principal",
+    "prover",
+    "reason",
+    "refreshed",
+    "request",
+    "rewrapped",
+    "second",
+    "sweeper",
+    "system",
+    "unwrapped",
+    "version",
+    "without",
+];
 /// Words of more bytes are rarely words.
 const LONGEST: usize = 40;
 /// How much of a file is looked at in one go.
@@ -56,9 +88,8 @@ pub(super) fn pick(texts: &[String], enough: usize, limit: usize) -> BTreeSet<St
     let share = limit.div_ceil(texts.len().max(1));
     let stride = texts.len().div_ceil(limit.max(1)).max(1);
     let mut picked = BTreeSet::new();
-    for (shortest, share, stride) in
-        [(TELLING, share, stride), (TELLING, limit, 1), (SHORTEST, share, stride), (SHORTEST, limit, 1)]
-    {
+    let rounds = (SHORTEST..=TELLING).rev().flat_map(|least| [(least, share, stride), (least, limit, 1)]);
+    for (shortest, share, stride) in rounds {
         for text in texts.iter().step_by(stride) {
             let words: BTreeSet<&str> = words(text, shortest).collect();
             // Where a text has more than its share, they are taken from all over the alphabet.
@@ -81,6 +112,14 @@ fn words(text: &str, shortest: usize) -> impl Iterator<Item = &str> {
         .filter(move |word| (shortest..=LONGEST).contains(&word.len()))
         .filter(|word| word.chars().all(char::is_alphabetic))
         .filter(|word| !word.chars().skip(1).any(char::is_uppercase))
+        .filter(|word| !is_ours(word))
+}
+
+/// A word that a record of ours may hold proves nothing, whoever typed it.
+fn is_ours(word: &str) -> bool {
+    let word = word.to_ascii_lowercase();
+    OURS.iter().any(|own| own.contains(&word))
+        || fault_table::TABLE.iter().any(|row| row.reason.contains(&word))
 }
 
 /// A set of words, ready to be looked for in bytes of any length.
@@ -184,6 +223,16 @@ mod tests {
         let words = pick(&[text.to_owned()], 3, 5);
         assert!(words.len() >= 3, "{words:?}");
         assert_eq!(Search::of(&words).within(text.as_bytes()), words);
+    }
+
+    #[test]
+    fn words_of_our_own_records_are_not_picked() {
+        let text = "The keeper of the strongbox cancelled nothing, was unauthorized, and wrote to the harbourmaster.";
+        let picked = pick(&[text.to_owned()], 10, 10);
+        assert_eq!(
+            picked.iter().map(String::as_str).collect::<Vec<_>>(),
+            ["harbourmaster", "nothing", "strongbox"]
+        );
     }
 
     #[test]
