@@ -137,23 +137,30 @@ impl Calls {
         self.store.commit(batch, Cause::Audited(records)).await
     }
 
-    /// Reports and removes every intent that a dead process left; returns how many there were.
-    pub(crate) async fn reconcile(&self) -> Result<u64, Refusal> {
+    /// Reports and removes every intent from before `until`: at start all of them, which a dead process left; later
+    /// those whose outcome could not be written. Returns how many there were.
+    pub(crate) async fn reconcile(&self, until: Timestamp) -> Result<u64, Refusal> {
         let mut reported = 0;
+        let mut after: Option<String> = None;
         loop {
-            let scan = Scan { prefix: "", after: None, limit: RECONCILE_PAGE };
+            let scan = Scan { prefix: "", after: after.as_deref(), limit: RECONCILE_PAGE };
             let page = self.store.scan(INTENTS, scan).await.map_err(trouble)?;
-            if page.is_empty() {
-                return Ok(reported);
-            }
+            let Some(last) = page.last() else { return Ok(reported) };
+            after = Some(last.key.clone());
             let mut batch = Batch::new();
             let mut records = Vec::with_capacity(page.len());
             for row in &page {
                 let intent: IntentRow = row.parse().map_err(trouble)?;
+                if intent.at >= until {
+                    continue;
+                }
                 records.push(intent.entry(self.clock.now(), "intent without outcome"));
                 batch = batch.delete(INTENTS, &row.key);
             }
-            reported += page.len() as u64;
+            if records.is_empty() {
+                continue;
+            }
+            reported += records.len() as u64;
             self.store.commit(batch, Cause::Audited(records)).await.map_err(lost)?;
         }
     }

@@ -6,6 +6,7 @@
 use model::caller::{Caller, Initiator, Principal};
 use model::id::{DepId, TenantId};
 use model::refusal::{Code, Refusal};
+use model::time::Timestamp;
 
 use crate::custody::Custody;
 use crate::policy;
@@ -16,7 +17,7 @@ impl Custody {
     /// Reports open intents, takes off the shelf what no policy stands for, and lets each policy's row name the keys
     /// that its wraps name.
     pub(crate) async fn reconcile(&self) -> Result<(), Refusal> {
-        self.calls().reconcile().await?;
+        self.calls().reconcile(Timestamp(i64::MAX)).await?;
         let mut after: Option<String> = None;
         loop {
             let page = self.shelf().places(after.as_deref(), PAGE).await?;

@@ -31,6 +31,9 @@ pub(crate) const PRUNE_EVERY: Duration = Duration::from_secs(6 * 3600);
 /// How long a slot that was asked, and did not prove itself, is left alone.
 pub(crate) const ASK_AGAIN: Duration = Duration::from_secs(15 * 60);
 
+/// After how long a call without an outcome is reported as one; far longer than any call is waited for.
+const INTENT_AGE: Duration = Duration::from_secs(10 * 60);
+
 /// How many policies are proved, and how many containers rewrapped, at once: a silent vault must not hold up the rest.
 pub(crate) const AT_ONCE: usize = 16;
 
@@ -68,6 +71,10 @@ impl Custody {
         let proving = async {
             loop {
                 self.prove_due().await;
+                let until = self.clock().now() - INTENT_AGE;
+                if let Err(refusal) = self.calls().reconcile(until).await {
+                    tracing::warn!(code = %refusal.code, "open intents have to wait");
+                }
                 self.clock().sleep(REST).await;
             }
         };

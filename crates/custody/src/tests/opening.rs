@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use model::fault::Answer;
 use model::refusal::Code;
+use model::unwrap::Family;
 
 use super::world::*;
 use crate::roots::testing::Asked;
@@ -257,4 +258,55 @@ async fn a_slot_that_stays_silent_is_not_asked_in_every_round() {
     world.custody.prove_due().await;
     assert_eq!(world.unwraps("contoso-a", "exo"), asked + 1);
     drop(tenant);
+}
+
+#[tokio::test]
+async fn the_providers_keys_refusing_is_ours_and_is_never_written_down_as_the_customers_act() {
+    let world = World::new().await;
+    let tenant = world.tenant(1).await;
+    let caller = user(&tenant);
+    world.custody.create(&caller, container(1), Family::Exchange).await.expect("a mailbox");
+    world.pass(130 * SECOND).await;
+    for vault in ["provider-a", "provider-b"] {
+        let denial = Answer::vault(403, Some("Forbidden"), Some("ForbiddenByRbac"));
+        world.vaults.provider.answer_all(&key(vault, "root"), denial);
+    }
+    let refused = seal(&world.custody, &caller, container(1)).await.map(|_| ()).expect_err("refused");
+    assert_eq!(refused.code, Code::Ours, "{refused}");
+    assert!(world.audit(&caller, "Denied by customer key").await.is_empty());
+    assert_eq!(world.audit(&caller, "Denied by provider key").await.len(), 2);
+    for vault in ["provider-a", "provider-b"] {
+        world.vaults.provider.answer_all(&key(vault, "root"), Answer::Timeout);
+    }
+    let refused = seal(&world.custody, &caller, container(1)).await.map(|_| ()).expect_err("refused");
+    assert_eq!(refused.code, Code::Ours, "a denial stays, whoever's it is: {refused}");
+    world.vaults.provider.heal(&key("provider-b", "root"));
+    assert!(seal(&world.custody, &caller, container(1)).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_outcome_that_could_not_be_written_is_reported_when_there_is_space_again() {
+    let world = World::new().await;
+    let (tenant, _, id, sealed) = mailbox(&world).await;
+    let caller = user(&tenant);
+    world.pass(10 * SECOND).await;
+    let held =
+        ["contoso-a", "contoso-b"].map(|vault| world.vaults.customer.hold(&key(vault, "exo"), Asked::Unwrap));
+    let (custody, reader) = (world.custody.clone(), caller.clone());
+    let reading = tokio::spawn(async move { open_word(&custody, &reader, id, &sealed).await });
+    world.pass(SECOND).await;
+    world.service.1.fill();
+    drop(held);
+    let refused = reading.await.expect("no panic").expect_err("no key without its record");
+    assert_eq!(refused.code, Code::DiskFull, "{refused}");
+    world.service.1.free();
+    let upkeep = {
+        let custody = world.custody.clone();
+        tokio::spawn(async move { custody.upkeep().await })
+    };
+    world.pass(12 * 60 * SECOND).await;
+    upkeep.abort();
+    world.nothing_is_open(&caller).await;
+    let calls = world.audit(&caller, "RootKeyCall").await;
+    assert_eq!(calls.iter().filter(|call| call["phase"] == "intent without outcome").count(), 1);
 }

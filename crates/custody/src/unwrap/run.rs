@@ -344,7 +344,11 @@ fn denied(caller: &Caller, policy: &Policy, slot: Slot, at: Timestamp) -> AuditE
     AuditEntry {
         stream: caller.tenant.to_string(),
         at,
-        operation: "Denied by customer key".into(),
+        // The provider's own keys are nobody's act but the operator's.
+        operation: match policy.kind {
+            PolicyKind::ProviderManaged => "Denied by provider key".into(),
+            _ => "Denied by customer key".into(),
+        },
         body: json!({
             "policyId": policy.id,
             "slot": slot,
