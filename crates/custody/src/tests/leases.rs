@@ -145,3 +145,23 @@ async fn whoever_holds_an_ended_lease_is_told_of_the_denial_and_not_of_the_outag
     let told = opened.key().expect_err("the denial ends the hold");
     assert_ne!(told.code, Code::Outage, "{told}");
 }
+
+#[tokio::test]
+async fn what_the_availability_key_gives_after_a_denial_was_heard_opens_nothing() {
+    let world = World::new().await;
+    let (tenant, policy, id, sealed) = mailbox(&world).await;
+    let caller = user(&tenant);
+    world.pass(10 * SECOND).await;
+    world.unreachable("contoso-a", "exo");
+    world.unreachable("contoso-b", "exo");
+    let availability = key("availability", &format!("dep-{}", policy.id));
+    let held = world.vaults.provider.hold(&availability, Asked::Unwrap);
+    let (custody, reader) = (world.custody.clone(), caller.clone());
+    let reading = tokio::spawn(async move { open_word(&custody, &reader, id, &sealed).await });
+    held.reached().await;
+    world.denies("contoso-a", "exo");
+    let refused = crate::service::Keys::seal(&world.custody, &system(&caller), id).await;
+    assert_eq!(refused.expect_err("denied").code, Code::RefusedByCustomer);
+    held.open();
+    assert!(reading.await.expect("no panic").is_err(), "the evidence was void before the answer came");
+}

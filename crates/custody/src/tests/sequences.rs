@@ -4,11 +4,12 @@
 //! bound is over; an open one always opens; the availability key is asked only while no slot's last word was a no, by
 //! no site, and never without a record; every intent has an outcome.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use model::caller::{Caller, Initiator};
 use model::fault::Answer;
-use model::id::{ContainerId, DepId};
+use model::id::{ContainerId, DepId, RequestId};
 use model::policy::PolicyKind;
 use model::refusal::{Code, Refusal};
 use model::time::{Clock, Moment};
@@ -16,6 +17,7 @@ use model::unwrap::Family;
 use proptest::prelude::*;
 
 use super::world::*;
+use crate::roots::testing::Asked;
 use crate::service::Keys;
 
 const BOUND: Duration = Duration::from_secs(2);
@@ -43,6 +45,8 @@ enum Action {
     /// A read when no lease of before can be alive.
     ReadLater(Initiator),
     ReadSite(Initiator),
+    /// Two reads at once whose calls are held back, and what the vaults turn to before each of them goes on.
+    Cross([Initiator; 2], [Vault; 4]),
     Assign(bool),
     Sweep,
     Refresh,
@@ -61,7 +65,9 @@ fn action() -> impl Strategy<Value = Action> {
     ];
     let both = prop_oneof![Just(Vault::Opens), Just(Vault::Denies), Just(Vault::Silent), Just(Vault::Silent)];
     let initiator = prop_oneof![Just(Initiator::User), Just(Initiator::System)];
+    let cross = ([initiator.clone(), initiator.clone()], prop::array::uniform4(vault.clone()));
     prop_oneof![
+        4 => cross.prop_map(|(by, turns)| Cross(by, turns)),
         6 => (0..2_usize, vault).prop_map(|(slot, vault)| Turn(slot, vault)),
         4 => both.prop_map(TurnBoth),
         4 => prop_oneof![Just(100), Just(700), Just(1_500), Just(2_000), Just(4_500), Just(9_000)].prop_map(Pass),
@@ -115,6 +121,7 @@ struct Play {
     mailbox: (ContainerId, Sealed),
     site: (ContainerId, Sealed),
     truth: Truth,
+    requests: Cell<u32>,
 }
 
 impl Play {
@@ -130,11 +137,16 @@ impl Play {
         let now = world.clock.moment();
         let truth = Truth { vaults: [(Vault::Opens, now); 2], opened: now, versions: [1, 1] };
         let (mailbox, site) = ((mailbox, word), (container(2), page));
-        Self { world, caller, mail: mail.id, sites: sites.id, mailbox, site, truth }
+        Self { world, caller, mail: mail.id, sites: sites.id, mailbox, site, truth, requests: Cell::new(0) }
     }
 
+    /// A caller of the class, with a request id of its own.
     fn by(&self, initiator: Initiator) -> Caller {
-        Caller { initiator, ..self.caller.clone() }
+        let count = self.requests.get() + 1;
+        self.requests.set(count);
+        let mut request = [6; 16];
+        request[..4].copy_from_slice(&count.to_be_bytes());
+        Caller { initiator, request: RequestId::from_random(request), ..self.caller.clone() }
     }
 
     fn turn(&mut self, slot: usize, to: Vault) {
@@ -165,9 +177,9 @@ impl Play {
     }
 
     /// Whether the last word of one of the policy's slots in the log was a no.
-    async fn last_word_was_a_no(&self, policy: DepId) -> bool {
+    async fn last_word_was_a_no(&self, policy: DepId, asked: AskedAt) -> bool {
         let calls = self.world.audit(&self.caller, "RootKeyCall").await;
-        no_stands(&calls, policy, calls.len())
+        no_stands(&calls, policy, calls.len(), asked)
     }
 
     async fn check_read(&mut self, read: Result<Vec<u8>, Refusal>, policy: DepId) {
@@ -184,14 +196,47 @@ impl Play {
             }
             Err(refusal) => {
                 assert!(!self.truth.opens(), "a vault opens, and the answer was: {refusal}");
-                let no = self.truth.has(Vault::Denies) || self.last_word_was_a_no(policy).await;
+                let denies = self.truth.has(Vault::Denies);
+                let surely = self.last_word_was_a_no(policy, AskedAt::Intent).await;
+                let maybe = surely || self.last_word_was_a_no(policy, AskedAt::Attempt).await;
                 match refusal.code {
-                    Code::RefusedByCustomer => assert!(no, "an outage told as a denial"),
-                    Code::Outage => assert!(!no, "a denial told as an outage"),
+                    Code::RefusedByCustomer => assert!(denies || maybe, "an outage told as a denial"),
+                    Code::Outage => assert!(!denies && !surely, "a denial told as an outage"),
                     Code::Lying => assert!(self.truth.has(Vault::Lies), "{refusal}"),
                     _ => panic!("told otherwise: {refusal}"),
                 }
             }
+        }
+    }
+
+    /// Answers that are overtaken by others: whatever a read brings, it brings nothing of a shut policy.
+    async fn cross(&mut self, by: [Initiator; 2], turns: [Vault; 4]) {
+        if self.standing().await != (Some(self.mail), false) {
+            return;
+        }
+        let mut gates = VAULTS
+            .map(|vault| self.world.vaults.customer.hold(&key(vault, KEYS[0]), Asked::Unwrap))
+            .into_iter();
+        let mut reads = Vec::new();
+        for (at, to) in turns.into_iter().enumerate() {
+            if let Some(by) = by.get(at) {
+                let (custody, caller, clock) =
+                    (self.world.custody.clone(), self.by(*by), self.world.clock.clone());
+                let id = self.mailbox.0;
+                reads.push(tokio::spawn(async move {
+                    let opened = custody.seal(&caller, id).await;
+                    (opened.and_then(|opened| opened.key().map(|_| ())), clock.moment())
+                }));
+            } else {
+                drop(gates.next());
+            }
+            self.world.pass(BOUND * 2 / 5).await;
+            self.turn(at % 2, to);
+        }
+        for read in reads {
+            let (read, at) = read.await.expect("no panic");
+            let shut = self.truth.shut_since().is_some_and(|since| at >= since + BOUND);
+            assert!(read.is_err() || !shut, "a shut policy was opened by an answer of before");
         }
     }
 
@@ -222,6 +267,7 @@ impl Play {
                 self.world.pass(BOUND).await;
                 self.read(by).await;
             }
+            Action::Cross(by, turns) => self.cross(by, turns).await,
             Action::ReadSite(by) => {
                 let (id, word) = &self.site;
                 let read = open_word(&self.world.custody, &self.by(by), *id, word).await;
@@ -271,7 +317,10 @@ impl Play {
         for (at, call) in calls.iter().enumerate() {
             let asked = call["slot"] == "availability" && call["phase"] == "intent";
             if asked && call["policyId"] == mail.to_string() {
-                assert!(!no_stands(&calls, mail, at), "the availability key was asked after a no");
+                assert!(
+                    !no_stands(&calls, mail, at, AskedAt::Intent),
+                    "the availability key was asked after a no"
+                );
             }
         }
         for policy in [mail, sites] {
@@ -287,20 +336,38 @@ impl Play {
     }
 }
 
-/// Whether the last yes or no of a slot before this place of the log was a no.
-fn no_stands(calls: &[serde_json::Value], policy: DepId, before: usize) -> bool {
+/// When a yes was asked for: at its own intent, or already when its whole attempt began, as custody may well say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum AskedAt {
+    Intent,
+    Attempt,
+}
+
+/// Whether, at this place of the log, the last word of a slot is a no: a yes counts if it was asked for after it.
+fn no_stands(calls: &[serde_json::Value], policy: DepId, before: usize, asked_at: AskedAt) -> bool {
+    let calls = &calls[..before];
+    let ours =
+        |call: &serde_json::Value| call["policyId"] == policy.to_string() && call["operation"] == "unwrapKey";
     ["first", "second"].iter().any(|slot| {
-        let of_slot = calls[..before].iter().filter(|call| {
-            call["policyId"] == policy.to_string()
-                && call["slot"] == *slot
-                && call["operation"] == "unwrapKey"
-        });
-        let mut words = of_slot.filter_map(|call| match call["outcome"].as_str() {
-            Some("unwrapped") => Some(true),
-            Some("role-missing") if call["phase"] == "outcome" => Some(false),
-            _ => None,
-        });
-        words.next_back() == Some(false)
+        let mut no: Option<usize> = None;
+        for (at, call) in calls.iter().enumerate().filter(|(_, call)| ours(call) && call["slot"] == *slot) {
+            let mut intents = calls[..at].iter().enumerate().filter(|(_, intent)| {
+                ours(intent)
+                    && intent["phase"] == "intent"
+                    && intent["requestId"] == call["requestId"]
+                    && (asked_at == AskedAt::Attempt || intent["slot"] == *slot)
+            });
+            let asked = match asked_at {
+                AskedAt::Intent => intents.next_back(),
+                AskedAt::Attempt => intents.next(),
+            };
+            match call["outcome"].as_str() {
+                Some("role-missing") => no = Some(at),
+                Some("unwrapped") => no = no.filter(|no| asked.is_some_and(|(asked, _)| asked < *no)),
+                _ => {}
+            }
+        }
+        no.is_some()
     })
 }
 
