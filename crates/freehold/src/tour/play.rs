@@ -1,7 +1,7 @@
 //! What the scenes share: the people, the policies, what was imported, and how a scene reads and waits.
 
 use std::collections::BTreeSet;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use custody::Policy;
 use custody::service::Keys;
@@ -150,8 +150,6 @@ impl Play {
             }
         }
         self.denied = found.denied;
-        // A lease that the failure left behind, with little time to go, would fail the next scene for it.
-        self.stage.clock().sleep(Duration::from_secs(BOUND)).await;
         Ok(())
     }
 

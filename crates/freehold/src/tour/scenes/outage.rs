@@ -129,9 +129,11 @@ async fn darken(play: &mut Play) -> Result<Instant, Broken> {
     if let Some(dark) = play.dark {
         return Ok(dark);
     }
-    let places = play.places()?.clone();
-    for holder in [&places.site, &places.alice] {
-        play.read(play.first(holder.id)?).await.map_err(|refusal| play.because(&refusal))?;
+    let (places, policies) = (play.places()?, play.policies()?);
+    let since = play.newest().await?;
+    // A lease that nobody used for a while may be about to end, and what ends before the silence is heard is not held.
+    for (holder, policy) in [(&places.site, &policies.share_point), (&places.alice, &policies.mailbox)] {
+        play.until_opened_anew(play.first(holder.id)?, policy, since).await?;
     }
     for which in Which::BOTH {
         play.stage.kill(which).await;
