@@ -96,9 +96,9 @@ Examples:
     },
     /// Run one party, or all three, until told to stop.
     ///
-    /// All three in one process is a demonstration; apart, under different people, they are a separation of powers:
-    /// the customer's vault, the service, and the provider's availability vault. Ctrl-C or SIGTERM lets open requests
-    /// end and stops; a second one stops at once. SIGHUP reads the certificate again.
+    /// The parties are the customer's vault, the service, and the provider's availability vault. All three in one
+    /// process, or under one user, are a rehearsal and no separation of powers. Ctrl-C or SIGTERM lets open requests
+    /// end and stops; a second one stops at once.
     #[command(after_help = "\
 Examples:
   freehold serve --data my-data

@@ -90,6 +90,22 @@ impl Place {
     }
 }
 
+/// Somebody else's text for a terminal: what would move the cursor, forge a line or turn the direction is escaped.
+pub(crate) fn shown(text: &str) -> String {
+    let tricky = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        if tricky(c) {
+            out.extend(c.escape_unicode())
+        } else {
+            out.push(c)
+        }
+        out
+    })
+}
+
 /// A call by the person at this machine.
 pub(crate) fn local(tenant: TenantId, edge: &Edge) -> Caller {
     let mut bytes = [0; 16];

@@ -4,6 +4,7 @@
 //! does in the tour, and what the provider does to set its own vault up, is done with a token and HTTPS.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,7 +84,6 @@ pub fn client(authority: &CertificateDer<'static>, names: Names) -> Result<reqwe
 }
 
 /// Somebody with a sign-in of a directory.
-#[derive(Debug)]
 pub struct Person {
     http: reqwest::Client,
     suffix: String,
@@ -92,6 +92,13 @@ pub struct Person {
     secret: Zeroizing<String>,
     application: bool,
     tokens: Mutex<HashMap<String, String>>,
+}
+
+impl fmt::Debug for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Neither the secret nor the tokens.
+        f.debug_struct("Person").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// A reply that was not what the person hoped for.

@@ -2,7 +2,9 @@
 
 mod support;
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Stdio;
@@ -74,6 +76,7 @@ fn bad_input_is_refused_by_name_or_kept_and_marked_and_the_rest_comes_in() {
     fs::write(mail.join("noise.eml"), [0xff, 0x00, 0xfe].repeat(50)).expect("written");
     fs::write(mail.join("evil\u{202e}gpj.eml"), b"Subject: x\r\n\r\ny").expect("written");
     symlink(&mail, mail.join("loop")).expect("a link");
+    symlink(&mail, mail.join(OsStr::from_bytes(b"loop-\xff"))).expect("a link");
     let data = Data::new(folder.path().join("data"));
     let summary = data.mailbox_json("import", &["--create", &text(&mail)]);
     assert_eq!(summary["stopped"], serde_json::Value::Null);
@@ -83,8 +86,25 @@ fn bad_input_is_refused_by_name_or_kept_and_marked_and_the_rest_comes_in() {
         "{summary}"
     );
     let seen = summary["imported"].as_u64().expect("a count") + summary["refused"].as_u64().expect("a count");
-    assert_eq!(seen, 6, "{summary}");
+    assert_eq!(seen, 7, "{summary}");
     assert!(summary["imported"].as_u64() >= Some(4), "{summary}");
+}
+
+#[test]
+fn a_subject_cannot_forge_a_line_or_drive_the_terminal_of_whoever_lists() {
+    let folder = TempDir::new().expect("a folder");
+    let mail = folder.path().join("mail");
+    fs::create_dir_all(&mail).expect("a folder");
+    // An encoded word that holds an escape sequence, a new line and a mark of direction.
+    let subject = "=?utf-8?B?G1sySnplcm8KbGluZSDigK5ldmls?=";
+    let message = format!("From: a@contoso.example\r\nSubject: {subject}\r\n\r\nx");
+    fs::write(mail.join("one.eml"), message).expect("written");
+    let data = Data::new(folder.path().join("data"));
+    data.mailbox("import", &["--create", &text(&mail)]);
+    let listed = String::from_utf8(data.mailbox("list", &[])).expect("text");
+    assert_eq!(listed.lines().count(), 1, "{listed:?}");
+    assert!(!listed.contains(['\u{1b}', '\u{202e}']), "{listed:?}");
+    assert!(listed.contains("evil"), "{listed:?}");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use serde_json::json;
 use walkdir::WalkDir;
 use workloads::{Acknowledged, Content, Item, Kind, Outcome, Summary};
 
-use super::{Place, with_lab};
+use super::{Place, shown, with_lab};
 use crate::config::Config;
 use crate::exit::{Answer, Exit, Failure};
 
@@ -77,7 +77,7 @@ pub fn answer(config: &Config, import: &Import) -> Result<Answer, Failure> {
             "alreadyThere": summary.already_there,
             "marked": summary.marked,
             "refused": refused.len(),
-            "refusals": refused.iter().map(|(path, why)| json!({ "path": path, "why": why })).collect::<Vec<_>>(),
+            "refusals": refused.iter().map(|(path, why)| json!({ "path": path.to_string_lossy(), "why": why })).collect::<Vec<_>>(),
             "stopped": stopped.as_ref().map(ToString::to_string),
         });
         format!("{document:#}\n")
@@ -96,7 +96,7 @@ fn told(summary: &Summary, refused: &[(PathBuf, String)], stopped: Option<String
         refused.len()
     );
     for (path, why) in refused.iter().take(SHOWN) {
-        let _ = writeln!(text, "refused: {}: {why}", path.display());
+        let _ = writeln!(text, "refused: {}: {why}", shown(&path.to_string_lossy()));
     }
     if refused.len() > SHOWN {
         let _ = writeln!(text, "and {} more; --json tells all", refused.len() - SHOWN);

@@ -11,7 +11,7 @@ use model::id::{ContainerId, ObjectId};
 use serde_json::json;
 use workloads::{Content, Engine, Entry, MAX_OBJECTS, Name, Replacement};
 
-use super::{Place, with_lab};
+use super::{Place, shown, with_lab};
 use crate::config::Config;
 use crate::exit::{Answer, Exit, Failure};
 
@@ -101,7 +101,8 @@ pub fn list(config: &Config, list: &List) -> Result<Answer, Failure> {
             let _ = match &entry.details {
                 Ok(details) => {
                     let subject = details.subject.as_deref().unwrap_or_default();
-                    writeln!(text, "{}  {:>10}  {}  {subject}", entry.id, entry.size, details.name.as_str())
+                    let (name, subject) = (shown(details.name.as_str()), shown(subject));
+                    writeln!(text, "{}  {:>10}  {name}  {subject}", entry.id, entry.size)
                 }
                 Err(refusal) => writeln!(text, "{}  {:>10}  {refusal}", entry.id, entry.size),
             };

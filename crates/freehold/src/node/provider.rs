@@ -3,6 +3,8 @@
 //! Owns what has to be there before the first tenant. Every step looks first and does only what is missing, so a
 //! start that was killed goes on. Vaults, rights and keys are made over the wire, as everybody has to.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
@@ -33,6 +35,8 @@ pub const APPLICATIONS: [(PolicyKind, &str, &str); 3] = [
 pub(super) const SERVICE: (&str, &str) = ("availability-vault", "f4ee401d-0000-4000-8000-000000000003");
 /// Who sets the provider's vaults up: credential and client id.
 const OPERATOR: (&str, &str) = ("availability-vault-operator", "f4ee401d-0000-4000-8000-000000000004");
+/// Room for a credential as it is read: a buffer that grows leaves what it held behind.
+const SECRET_ROOM: usize = 1024;
 /// How long the lab's own credentials are good for.
 const SECRET_LIFE: Duration = Duration::from_secs(730 * 24 * 3600);
 
@@ -133,9 +137,12 @@ async fn application(
     let new = NewApplication { client_id: Some(id), display_name: name, secret_life: SECRET_LIFE };
     let secret = match admin.create_application(directory(), new).await {
         Ok((_, secret)) => secret,
-        // It was made by a start that was killed before the secret was written.
+        // It was made by a start that was killed before the secret was written: nobody has that one, and starts
+        // that fail here again and again must not fill the application up.
         Err(AdminFault::Exists(_)) => {
-            admin.add_secret(id, SECRET_LIFE).await.map_err(|error| Failure::new(Exit::Ours, error))?
+            let ours = |error| Failure::new(Exit::Ours, error);
+            admin.remove_secrets(id).await.map_err(ours)?;
+            admin.add_secret(id, SECRET_LIFE).await.map_err(ours)?
         }
         Err(error) => return Err(Failure::new(Exit::Ours, error)),
     };
@@ -171,9 +178,12 @@ async fn assign(
 }
 
 fn read_secret(file: &Path) -> Result<Zeroizing<String>, Failure> {
-    let text = std::fs::read_to_string(file);
-    let text = text.map_err(|error| Failure::new(Exit::Ours, format!("{}: {error}", file.display())))?;
-    Ok(Zeroizing::new(text))
+    let failed = |error| Failure::new(Exit::Ours, format!("{}: {error}", file.display()));
+    let mut opened = File::open(file).map_err(failed)?;
+    key_file::rights(&opened, file).map_err(|error| Failure::new(Exit::Ours, error))?;
+    let mut text = Zeroizing::new(String::with_capacity(SECRET_ROOM));
+    opened.read_to_string(&mut text).map_err(failed)?;
+    Ok(Zeroizing::new(text.trim_end().to_owned()))
 }
 
 /// What is there already is as good as made.
