@@ -1,6 +1,6 @@
 //! The entrance: reads the command line, runs one command, and turns what came of it into an exit status.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -9,7 +9,7 @@ use freehold::cli::{Cli, Command};
 use freehold::clock::SystemClock;
 use freehold::commands::object;
 use freehold::config::{Config, Origin};
-use freehold::exit::{Answer, Failure};
+use freehold::exit::{Answer, Exit, Failure};
 use freehold::logs::LogLevel;
 use freehold::settings::Kind;
 use freehold::tour::Options;
@@ -26,9 +26,19 @@ fn main() -> ExitCode {
     };
     match run(&cli) {
         Ok(answer) => {
-            // A reader that closed the pipe early has what it wanted.
-            let _ = anstream::stdout().write_all(answer.text.as_bytes());
-            answer.exit.into()
+            let mut out = anstream::stdout();
+            match out.write_all(answer.text.as_bytes()).and_then(|()| out.flush()) {
+                Ok(()) => answer.exit.into(),
+                // A reader that closed the pipe early has what it wanted.
+                Err(error) if error.kind() == ErrorKind::BrokenPipe => answer.exit.into(),
+                Err(error) => {
+                    let _ = writeln!(
+                        anstream::stderr(),
+                        "freehold: it was done, but what there is to tell could not be written: {error}"
+                    );
+                    Exit::Ours.into()
+                }
+            }
         }
         Err(failure) => {
             let _ = writeln!(anstream::stderr(), "freehold: {failure}");

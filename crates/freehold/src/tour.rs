@@ -19,6 +19,7 @@ use tempfile::TempDir;
 
 use crate::clock::SystemClock;
 use crate::exit::{Exit, Failure};
+use crate::layout::Layout;
 use crate::node::Edge;
 use crate::random::SystemRandom;
 use play::Play;
@@ -100,6 +101,10 @@ enum Folder {
 impl Folder {
     fn choose(options: &Options) -> Result<Self, Failure> {
         if let Some(path) = &options.data {
+            if Layout::inside(path).service_database().exists() {
+                let why = "holds data already, and the tour plays on a new folder: name another with --data";
+                return Err(Failure::new(Exit::Refused, format!("{} {why}", path.display())));
+            }
             return Ok(Self::Kept(path.clone()));
         }
         let made = tempfile::Builder::new().prefix("freehold-tour-").tempdir();

@@ -78,7 +78,9 @@ fn bad_input_is_refused_by_name_or_kept_and_marked_and_the_rest_comes_in() {
     symlink(&mail, mail.join("loop")).expect("a link");
     symlink(&mail, mail.join(OsStr::from_bytes(b"loop-\xff"))).expect("a link");
     let data = Data::new(folder.path().join("data"));
-    let summary = data.mailbox_json("import", &["--create", &text(&mail)]);
+    let import = data.on_mailbox("import", &["--create", &text(&mail), "--json"]).output().expect("it runs");
+    assert_eq!(import.status.code(), Some(4), "a part was skipped");
+    let summary: serde_json::Value = serde_json::from_slice(&import.stdout).expect("one JSON document");
     assert_eq!(summary["stopped"], serde_json::Value::Null);
     let refused = summary["refusals"].as_array().expect("refusals");
     assert!(
@@ -105,6 +107,17 @@ fn a_subject_cannot_forge_a_line_or_drive_the_terminal_of_whoever_lists() {
     assert_eq!(listed.lines().count(), 1, "{listed:?}");
     assert!(!listed.contains(['\u{1b}', '\u{202e}']), "{listed:?}");
     assert!(listed.contains("evil"), "{listed:?}");
+}
+
+#[test]
+fn what_cannot_be_told_is_no_success() {
+    let folder = TempDir::new().expect("a folder");
+    let data = Data::new(folder.path().join("data"));
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("a device that is always full");
+    let mut command = support::freehold(&["tenant", "list", "--data", &text(&data.folder)]);
+    let output = command.stdout(full).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(4));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("could not be written"));
 }
 
 #[test]

@@ -93,6 +93,18 @@ fn own_mail_and_files_leave_no_word_and_no_name_in_the_data_folder() {
 }
 
 #[test]
+fn a_folder_that_is_in_use_is_refused_before_the_first_step() {
+    let folder = TempDir::new().expect("a folder");
+    let data = folder.path().join("data").display().to_string();
+    let made =
+        Command::new(env!("CARGO_BIN_EXE_freehold")).args(["tenant", "list", "--data", &data]).output();
+    assert!(made.expect("the binary runs").status.success());
+    let output = tour(&["--data", &data]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("plays on a new folder"));
+}
+
+#[test]
 fn a_path_that_is_not_there_is_said_before_anything_is_made() {
     let folder = TempDir::new().expect("a folder");
     let (absent, data) = (folder.path().join("absent"), folder.path().join("data"));

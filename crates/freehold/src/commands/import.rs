@@ -70,7 +70,9 @@ pub fn answer(config: &Config, import: &Import) -> Result<Answer, Failure> {
         Ok(summary) => (summary, None),
         Err(stopped) => (stopped.summary, Some(stopped.refusal)),
     };
-    let exit = stopped.as_ref().map_or(Exit::Ok, |refusal| refusal.code.actor().into());
+    // A script must notice that something was left out.
+    let whole = if refused.is_empty() { Exit::Ok } else { Exit::Ours };
+    let exit = stopped.as_ref().map_or(whole, |refusal| refusal.code.actor().into());
     let text = if import.json {
         let document = json!({
             "imported": summary.imported,
