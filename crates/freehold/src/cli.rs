@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::import::Import;
-use crate::commands::object::{Delete, List, Overwrite, ReadObject};
+use crate::commands::list::List;
+use crate::commands::object::{Delete, Overwrite, ReadObject};
 use crate::commands::tenant::TenantAction;
 use crate::exit::EXIT_HELP;
 

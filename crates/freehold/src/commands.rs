@@ -2,7 +2,9 @@
 //!
 //! Owns what they share: the folder opened with all parties in this process, and who is calling.
 
+mod draft;
 pub mod import;
+pub mod list;
 pub mod object;
 pub mod tenant;
 

@@ -54,14 +54,12 @@ pub enum FolderError {
 
 impl From<FolderError> for Failure {
     fn from(error: FolderError) -> Self {
-        let exit = match &error {
-            FolderError::Foreign { .. } | FolderError::Store { error: StoreError::Newer { .. }, .. } => {
-                Exit::Refused
-            }
-            FolderError::Store { error: StoreError::Locked(_) | StoreError::Full, .. } => Exit::Outage,
-            FolderError::Store { .. } | FolderError::Io { .. } => Exit::Ours,
-        };
-        Self::new(exit, error)
+        match &error {
+            FolderError::Foreign { .. } => Self::new(Exit::Refused, error),
+            FolderError::Store { error: StoreError::Full, .. } => StoreError::Full.into(),
+            FolderError::Store { error: fault, .. } => Self::new(Self::from(fault.clone()).exit, error),
+            FolderError::Io { path, error } => Self::of_ours(path, error),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The entrance: reads the command line, runs one command, and turns what came of it into an exit status.
 
-use std::io::{ErrorKind, Write};
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -9,7 +9,7 @@ use freehold::cli::{Cli, Command};
 use freehold::clock::SystemClock;
 use freehold::commands::object;
 use freehold::config::{Config, Origin};
-use freehold::exit::{Answer, Exit, Failure};
+use freehold::exit::{Answer, Exit, Failure, tell};
 use freehold::logs::LogLevel;
 use freehold::settings::Kind;
 use freehold::tour::Options;
@@ -24,24 +24,16 @@ fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(2));
         }
     };
-    match run(&cli) {
-        Ok(answer) => {
-            let mut out = anstream::stdout();
-            match out.write_all(answer.text.as_bytes()).and_then(|()| out.flush()) {
-                Ok(()) => answer.exit.into(),
-                // A reader that closed the pipe early has what it wanted.
-                Err(error) if error.kind() == ErrorKind::BrokenPipe => answer.exit.into(),
-                Err(error) => {
-                    let _ = writeln!(
-                        anstream::stderr(),
-                        "freehold: it was done, but what there is to tell could not be written: {error}"
-                    );
-                    Exit::Ours.into()
-                }
-            }
-        }
+    let ended = run(&cli).and_then(|answer| match tell(&answer.text) {
+        Err(failure) if failure.exit != Exit::Ok => Err(failure),
+        _ => Ok(answer.exit),
+    });
+    match ended {
+        Ok(exit) => exit.into(),
         Err(failure) => {
-            let _ = writeln!(anstream::stderr(), "freehold: {failure}");
+            if failure.exit != Exit::Ok {
+                let _ = writeln!(anstream::stderr(), "freehold: {failure}");
+            }
             failure.exit.into()
         }
     }
@@ -67,7 +59,7 @@ fn run(cli: &Cli) -> Result<Answer, Failure> {
         Command::Serve { .. } => serve::run(&config),
         Command::Tenant { action } => commands::tenant::answer(&config, action),
         Command::Import(import) => commands::import::answer(&config, import),
-        Command::List(list) => object::list(&config, list),
+        Command::List(list) => commands::list::answer(&config, list),
         Command::Read(read) => object::read(&config, read),
         Command::Overwrite(overwrite) => object::overwrite(&config, overwrite),
         Command::Delete(delete) => object::delete(&config, delete),

@@ -184,13 +184,12 @@ fn certificate(
     edge: &Edge,
 ) -> Result<(Arc<ServerConfig>, CertificateDer<'static>), Failure> {
     let names = lab_names(&[&wiring.vault, &wiring.availability]);
-    let ours = |error| Failure::new(Exit::Ours, error);
-    let lab = Certificate::lab(&layout.tls(), &names, edge.clock.as_ref()).map_err(ours)?;
+    let lab = Certificate::lab(&layout.tls(), &names, edge.clock.as_ref())?;
     let authority = lab.authority().expect("the lab's certificate has an authority").clone();
     let shown = match (&config.tls_certificate.0, &config.tls_key.0) {
-        (Some(chain), Some(key)) => Certificate::own(chain, key).map_err(ours)?,
+        (Some(chain), Some(key)) => Certificate::own(chain, key)?,
         (None, None) => lab,
-        _ => return Err(ours(crate::certificates::CertificateFault::Half)),
+        _ => return Err(crate::certificates::CertificateFault::Half.into()),
     };
     Ok((shown.server_config(), authority))
 }

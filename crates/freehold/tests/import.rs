@@ -5,7 +5,7 @@ mod support;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -90,6 +90,74 @@ fn bad_input_is_refused_by_name_or_kept_and_marked_and_the_rest_comes_in() {
     let seen = summary["imported"].as_u64().expect("a count") + summary["refused"].as_u64().expect("a count");
     assert_eq!(seen, 7, "{summary}");
     assert!(summary["imported"].as_u64() >= Some(4), "{summary}");
+}
+
+#[test]
+fn a_read_that_is_refused_leaves_no_file_and_hides_no_reason() {
+    let folder = TempDir::new().expect("a folder");
+    let mail = folder.path().join("mail");
+    write_mail(&mail, 1);
+    let data = Data::new(folder.path().join("data"));
+    data.mailbox("import", &["--create", &text(&mail)]);
+    let out = folder.path().join("out.eml");
+    for _ in 0..2 {
+        let missing = data.on_mailbox("read", &["--name", "none.eml", "--out", &text(&out)]).output();
+        let stranger = "00000000-0000-4000-8000-000000000000";
+        let refused = data.on_mailbox("read", &["--id", stranger, "--out", &text(&out)]).output();
+        for output in [missing.expect("it runs"), refused.expect("it runs")] {
+            assert_eq!(output.status.code(), Some(1));
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(!said.contains("not replaced"), "{said}");
+        }
+    }
+    assert!(!out.exists());
+    data.mailbox("read", &["--name", "00000.eml", "--out", &text(&out)]);
+    assert_eq!(fs::metadata(&out).expect("there").permissions().mode() & 0o7777, 0o600);
+    assert_eq!(fs::read(&out).expect("read"), fs::read(mail.join("00000.eml")).expect("the source"));
+    let again = data.on_mailbox("read", &["--name", "00000.eml", "--out", &text(&out)]).output();
+    assert!(String::from_utf8_lossy(&again.expect("it runs").stderr).contains("not replaced"));
+}
+
+#[test]
+fn bytes_come_out_as_they_are_and_namesakes_are_both_filed() {
+    let folder = TempDir::new().expect("a folder");
+    let files = ["one", "two"].map(|name| folder.path().join(name));
+    let contents = [b"\x1b[31mred\x1b[0m\xff\x00\r\n".as_slice(), b"another of the same name"];
+    let data = Data::new(folder.path().join("data"));
+    for (parent, content) in files.iter().zip(contents) {
+        fs::create_dir(parent).expect("a folder");
+        fs::write(parent.join("same.bin"), content).expect("written");
+        data.mailbox("import", &["--create", &text(&parent.join("same.bin"))]);
+    }
+    let list = data.mailbox_json("list", &[]);
+    let id = |number: usize| list["objects"][number]["id"].as_str().expect("an id").to_owned();
+    assert_eq!(data.mailbox("read", &["--id", &id(0)]), contents[0]);
+    let back = folder.path().join("back");
+    data.mailbox("read", &["--all", "--out", &text(&back)]);
+    let tree = tree(&back);
+    assert_eq!((tree["same.bin"].as_slice(), tree[&id(1)].as_slice()), (contents[0], contents[1]));
+    let again = data.on_mailbox("read", &["--all", "--out", &text(&back)]).output().expect("it runs");
+    assert_eq!(again.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("is not empty"));
+}
+
+#[test]
+fn a_list_of_many_pages_is_one_document_and_nothing_is_one_too() {
+    let folder = TempDir::new().expect("a folder");
+    let mail = folder.path().join("mail");
+    write_mail(&mail, 450);
+    let data = Data::new(folder.path().join("data"));
+    data.mailbox("import", &["--create", &text(&mail)]);
+    assert_eq!(data.mailbox_json("list", &[])["objects"].as_array().expect("a list").len(), 450);
+    assert_eq!(String::from_utf8(data.mailbox("list", &[])).expect("text").lines().count(), 450);
+    let site = ["--data", &text(&data.folder), "--tenant", &data.tenant, "--site", "empty"];
+    support::json(
+        &[&["import", "--json", "--create"][..], &site, &[&text(&mail.join("00000.eml"))]].concat(),
+    );
+    let id = support::json(&[&["list", "--json"][..], &site].concat())["objects"][0]["id"].clone();
+    let gone = run(&[&["delete", "--id", id.as_str().expect("an id")][..], &site].concat());
+    assert!(gone.status.success());
+    assert_eq!(support::json(&[&["list", "--json"][..], &site].concat())["objects"], serde_json::json!([]));
 }
 
 #[test]

@@ -1,30 +1,18 @@
-//! `freehold list`, `read`, `overwrite` and `delete`: objects of a mailbox or a site.
+//! `freehold read`, `overwrite` and `delete`: objects of a mailbox or a site.
 
-use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::Read;
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
 use model::caller::Caller;
 use model::id::{ContainerId, ObjectId};
-use serde_json::json;
-use workloads::{Content, Engine, Entry, MAX_OBJECTS, Name, Replacement};
+use workloads::{Content, Download, Engine, MAX_OBJECTS, Name, Replacement};
 
-use super::{Place, shown, with_lab};
+use super::draft::Draft;
+use super::{Place, with_lab};
 use crate::config::Config;
-use crate::exit::{Answer, Exit, Failure};
-
-/// Which mailbox or site is listed, and how.
-#[derive(Debug, Clone, clap::Args)]
-pub struct List {
-    #[command(flatten)]
-    #[allow(missing_docs, reason = "clap would print it as help")]
-    pub place: Place,
-    /// One JSON document
-    #[arg(long)]
-    pub json: bool,
-}
+use crate::exit::{Answer, Exit, Failure, pour};
 
 /// What is read.
 #[derive(Debug, Clone, clap::Args)]
@@ -86,48 +74,16 @@ pub struct Delete {
     pub id: ObjectId,
 }
 
-/// Lists a mailbox or a site, in the order in which things came.
-pub fn list(config: &Config, list: &List) -> Result<Answer, Failure> {
-    with_lab(config, async |lab, edge| {
-        let caller = list.place.caller(edge);
-        let holder = list.place.find(lab, &caller, false).await?;
-        let entries = all(&lab.service.engine, &caller, holder.id).await?;
-        if list.json {
-            let entries: Vec<_> = entries.iter().map(document).collect();
-            return Ok(Answer::ok(format!("{:#}\n", json!({ "objects": entries }))));
-        }
-        let mut text = String::new();
-        for entry in &entries {
-            let _ = match &entry.details {
-                Ok(details) => {
-                    let subject = details.subject.as_deref().unwrap_or_default();
-                    let (name, subject) = (shown(details.name.as_str()), shown(subject));
-                    writeln!(text, "{}  {:>10}  {name}  {subject}", entry.id, entry.size)
-                }
-                Err(refusal) => writeln!(text, "{}  {:>10}  {refusal}", entry.id, entry.size),
-            };
-        }
-        Ok(Answer::ok(text))
-    })
-}
-
 /// Reads one object to standard output or a file, or all of them to a folder.
+///
+/// Nothing is written anywhere before the first piece has been read, and no file bears its name before it is whole.
 pub fn read(config: &Config, read: &ReadObject) -> Result<Answer, Failure> {
     with_lab(config, async |lab, edge| {
         let engine = &lab.service.engine;
         let caller = read.place.caller(edge);
         let holder = read.place.find(lab, &caller, false).await?;
         if let (true, Some(folder)) = (read.which.all, &read.out) {
-            let mut objects = 0;
-            for entry in all(engine, &caller, holder.id).await? {
-                let details = entry.details.clone()?;
-                let path = folder.join(safe(details.name.as_str(), entry.id)?);
-                fs::create_dir_all(path.parent().unwrap_or(folder)).map_err(|error| failed(&path, error))?;
-                let mut file = File::create_new(&path).map_err(|error| failed(&path, error))?;
-                copy(engine, &caller, holder.id, entry.id, None, &mut file, &path).await?;
-                objects += 1;
-            }
-            return Ok(Answer::ok(format!("{objects} objects in {}\n", folder.display())));
+            return read_all(engine, &caller, holder.id, folder).await;
         }
         let object = match (&read.which.id, &read.which.name) {
             (Some(id), _) => *id,
@@ -135,23 +91,62 @@ pub fn read(config: &Config, read: &ReadObject) -> Result<Answer, Failure> {
                 let name = Name::parse(name.as_deref().unwrap_or_default())?;
                 let found = engine.find(&caller, holder.id, &name).await?;
                 let one = found.first().map(|entry| entry.id);
-                one.ok_or_else(|| Failure::new(Exit::Refused, "name: nothing there bears it"))?
+                one.ok_or_else(|| {
+                    Failure::new(
+                        Exit::Refused,
+                        "nothing there bears that name: `freehold list` shows what there is",
+                    )
+                })?
             }
         };
-        let range = read.range.clone();
+        let download = engine.read(&caller, holder.id, object, read.range.clone()).await?;
         match &read.out {
-            Some(path) => {
-                let mut file = File::create_new(path).map_err(|error| failed(path, error))?;
-                copy(engine, &caller, holder.id, object, range, &mut file, path).await?;
-            }
-            None => {
-                let mut out = io::stdout().lock();
-                copy(engine, &caller, holder.id, object, range, &mut out, Path::new("standard output"))
-                    .await?;
-            }
+            Some(path) => save(download, path).await?,
+            None => copy(download, &mut pour).await?,
         }
         Ok(Answer::ok(""))
     })
+}
+
+/// Reads every object to a file below a folder that is new or empty, so that what is there is what was read.
+async fn read_all(
+    engine: &Engine,
+    caller: &Caller,
+    container: ContainerId,
+    folder: &Path,
+) -> Result<Answer, Failure> {
+    if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
+        let why = "is not empty: name a folder that is, or that does not exist yet";
+        return Err(Failure::new(Exit::Refused, format!("{} {why}", folder.display())));
+    }
+    let (mut objects, mut damaged, mut after) = (0, 0, None);
+    loop {
+        let page = engine.list(caller, container, after, MAX_OBJECTS).await?;
+        for entry in &page.entries {
+            let read = async {
+                let download = engine.read(caller, container, entry.id, None).await?;
+                let path = place_below(folder, download.entry.details.clone()?.name.as_str(), entry.id)?;
+                save(download, &path).await
+            };
+            read.await.map_err(|failure| {
+                let before = format!("{} objects were read before that, to {}", objects, folder.display());
+                Failure::new(failure.exit, format!("object {}: {failure}\n{before}", entry.id))
+            })?;
+            objects += 1;
+        }
+        damaged += page.damaged.len();
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let text = format!("{objects} objects in {}\n", folder.display());
+    if damaged == 0 {
+        return Ok(Answer::ok(text));
+    }
+    let text =
+        format!("{text}{damaged} more have damaged rows and could not be read: `freehold list` names them\n");
+    Ok(Answer { text, exit: Exit::Ours })
 }
 
 /// Replaces an object's content.
@@ -177,55 +172,36 @@ pub fn delete(config: &Config, delete: &Delete) -> Result<Answer, Failure> {
     })
 }
 
-async fn all(engine: &Engine, caller: &Caller, container: ContainerId) -> Result<Vec<Entry>, Failure> {
-    let (mut entries, mut after) = (Vec::new(), None);
-    loop {
-        let page = engine.list(caller, container, after, MAX_OBJECTS).await?;
-        entries.extend(page.entries);
-        after = page.next;
-        if after.is_none() {
-            return Ok(entries);
-        }
-    }
+/// Reads an object to a file of its own.
+async fn save(mut download: Download, path: &Path) -> Result<(), Failure> {
+    let first = download.next().await?;
+    let mut draft = Draft::begin(path)?;
+    draft.write(&first.unwrap_or_default())?;
+    copy(download, &mut |piece| draft.write(piece)).await?;
+    draft.keep()
 }
 
 async fn copy(
-    engine: &Engine,
-    caller: &Caller,
-    container: ContainerId,
-    object: ObjectId,
-    range: Option<Range<u64>>,
-    out: &mut (impl Write + ?Sized),
-    path: &Path,
+    mut download: Download,
+    out: &mut impl FnMut(&[u8]) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
-    let mut download = engine.read(caller, container, object, range).await?;
     while let Some(piece) = download.next().await? {
-        out.write_all(&piece).map_err(|error| failed(path, error))?;
+        out(&piece)?;
     }
-    out.flush().map_err(|error| failed(path, error))
+    Ok(())
 }
 
-/// A name as a path below a folder; what would leave the folder is filed under the object's id.
-fn safe(name: &str, id: ObjectId) -> Result<PathBuf, Failure> {
-    let path = Path::new(name);
-    let plain = path.components().all(|part| matches!(part, Component::Normal(_)));
-    Ok(if plain { path.to_owned() } else { PathBuf::from(id.to_string()) })
-}
-
-fn document(entry: &Entry) -> serde_json::Value {
-    let details = entry.details.as_ref();
-    json!({
-        "id": entry.id,
-        "size": entry.size,
-        "version": entry.version,
-        "created": entry.created.0,
-        "changed": entry.changed.0,
-        "name": details.ok().map(|details| details.name.as_str()),
-        "subject": details.ok().and_then(|details| details.subject.clone()),
-        "from": details.ok().and_then(|details| details.from.clone()),
-        "marked": details.ok().map(|details| details.mark.is_some()),
-        "refused": details.err().map(ToString::to_string),
-    })
+/// Where an object is filed: its name as a path below the folder; under its id if that would leave the folder or is
+/// taken by a namesake.
+fn place_below(folder: &Path, name: &str, id: ObjectId) -> Result<PathBuf, Failure> {
+    let named = folder.join(name);
+    let plain = Path::new(name).components().all(|part| matches!(part, Component::Normal(_)));
+    if plain && named.symlink_metadata().is_err() && Draft::make_folders(&named).is_ok() {
+        return Ok(named);
+    }
+    let numbered = folder.join(id.to_string());
+    Draft::make_folders(&numbered)?;
+    Ok(numbered)
 }
 
 fn range(text: &str) -> Result<Range<u64>, String> {
@@ -234,8 +210,4 @@ fn range(text: &str) -> Result<Range<u64>, String> {
         (first <= last).then_some(first..last.checked_add(1)?)
     });
     parsed.ok_or_else(|| "expected FIRST-LAST, as in 0-1023".to_owned())
-}
-
-fn failed(path: &Path, error: io::Error) -> Failure {
-    Failure::new(Exit::Refused, format!("{}: {error}", path.display()))
 }

@@ -81,20 +81,19 @@ fn create(
     json: bool,
 ) -> Result<Answer, Failure> {
     with_lab(config, async |lab, _| {
-        let ours = |error: vault::AdminFault| Failure::new(Exit::Ours, error);
         let admin = lab.customers.vault.administration();
         let mut administrator = None;
         let directory = match directory {
             Some(directory) => directory,
             None => {
-                let directory = admin.create_directory(None, name).await.map_err(ours)?;
+                let directory = admin.create_directory(None, name).await?;
                 for (_, _, client_id) in APPLICATIONS {
                     let id = client_id.parse().map_err(|error| Failure::new(Exit::Ours, error))?;
-                    admin.consent(id, directory).await.map_err(ours)?;
+                    admin.consent(id, directory).await?;
                 }
                 let sign_in = format!("admin@{directory}.localhost");
                 let made = admin.create_user(directory, &sign_in, "Administrator", SIGN_IN_LIFE).await;
-                administrator = Some((sign_in, made.map_err(ours)?.1));
+                administrator = Some((sign_in, made?.1));
                 directory
             }
         };

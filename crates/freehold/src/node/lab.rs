@@ -44,8 +44,7 @@ impl Lab {
         let folder = DataFolder::open(layout, Role::All)?;
         let layout = folder.layout.clone();
         let names = lab_names(&[&wiring.vault, &wiring.availability]);
-        let certificate = Certificate::lab(&layout.tls(), &names, edge.clock.as_ref());
-        let certificate = certificate.map_err(|error| Failure::new(Exit::Ours, error))?;
+        let certificate = Certificate::lab(&layout.tls(), &names, edge.clock.as_ref())?;
         let authority = certificate.authority().expect("the lab's certificate has an authority").clone();
         let tls = certificate.server_config();
         let (database, master) = (layout.vault_database(), layout.vault_master_key());

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crypto::{Key, Master};
 use rustls::ServerConfig;
 use store::Store;
-use vault::{Limits, Settings, Vault};
+use vault::{Limits, OpenFault, Settings, Vault};
 
 use super::Edge;
 use crate::exit::{Exit, Failure};
@@ -34,10 +34,8 @@ impl Program {
         tls: Arc<ServerConfig>,
         edge: &Edge,
     ) -> Result<Self, Failure> {
-        let key = KeyFile::open(master_key, database, edge.random.as_ref());
-        let key = key.map_err(|error| Failure::new(Exit::Ours, error))?;
-        let store = Store::sqlite(database, &vault::SCHEMA).await;
-        let store = store.map_err(|error| Failure::new(Exit::Ours, error))?;
+        let key = KeyFile::open(master_key, database, edge.random.as_ref())?;
+        let store = Store::sqlite(database, &vault::SCHEMA).await?;
         let settings = Settings {
             suffix: suffix.parse().map_err(|error| Failure::new(Exit::Usage, error))?,
             soft_delete,
@@ -45,14 +43,20 @@ impl Program {
         };
         let master = Key::<Master>::from_file(key.key);
         let vault = Vault::open(settings, store, master, edge.clock.clone(), edge.random.clone()).await;
-        let vault = vault.map_err(|error| Failure::new(Exit::Ours, error))?;
+        let vault = vault.map_err(|fault| match fault {
+            OpenFault::Store(error) => error.into(),
+            OpenFault::MasterKey => {
+                let why = "is not the key that was made with the database: restore the right one";
+                Failure::new(Exit::Ours, format!("{fault}: {} {why}", master_key.display()))
+            }
+            OpenFault::SigningKey => Failure::new(Exit::Ours, fault),
+        })?;
         Ok(Self { vault, suffix: suffix.to_owned(), tls })
     }
 
     /// Listens on an address with every host of the program behind it.
     pub fn listen(&self, setting: &'static str, address: SocketAddr) -> Result<Listener, Failure> {
-        let listener =
-            Listener::start(setting, address, Transport::Tls(self.tls.clone()), self.vault.router());
-        listener.map_err(|error| Failure::new(Exit::Outage, error))
+        let tls = Transport::Tls(self.tls.clone());
+        Ok(Listener::start(setting, address, tls, self.vault.router())?)
     }
 }

@@ -140,22 +140,19 @@ async fn application(
         // It was made by a start that was killed before the secret was written: nobody has that one, and starts
         // that fail here again and again must not fill the application up.
         Err(AdminFault::Exists(_)) => {
-            let ours = |error| Failure::new(Exit::Ours, error);
-            admin.remove_secrets(id).await.map_err(ours)?;
-            admin.add_secret(id, SECRET_LIFE).await.map_err(ours)?
+            admin.remove_secrets(id).await?;
+            admin.add_secret(id, SECRET_LIFE).await?
         }
-        Err(error) => return Err(Failure::new(Exit::Ours, error)),
+        Err(error) => return Err(error.into()),
     };
-    key_file::create(file, secret.as_bytes())
-        .map_err(|error| Failure::new(Exit::Ours, format!("{}: {error}", file.display())))
+    key_file::create(file, secret.as_bytes()).map_err(|error| Failure::of_ours(file, &error))
 }
 
 async fn consented(admin: &Administration, client_id: &str) -> Result<vault::PrincipalId, Failure> {
     let id: ApplicationId = client_id.parse().expect("a UUID");
-    let ours = |error: AdminFault| Failure::new(Exit::Ours, error);
-    match admin.service_principal(id, directory()).await.map_err(ours)? {
+    match admin.service_principal(id, directory()).await? {
         Some(principal) => Ok(principal),
-        None => admin.consent(id, directory()).await.map_err(ours),
+        None => Ok(admin.consent(id, directory()).await?),
     }
 }
 
@@ -178,9 +175,9 @@ async fn assign(
 }
 
 fn read_secret(file: &Path) -> Result<Zeroizing<String>, Failure> {
-    let failed = |error| Failure::new(Exit::Ours, format!("{}: {error}", file.display()));
+    let failed = |error: std::io::Error| Failure::of_ours(file, &error);
     let mut opened = File::open(file).map_err(failed)?;
-    key_file::rights(&opened, file).map_err(|error| Failure::new(Exit::Ours, error))?;
+    key_file::rights(&opened, file)?;
     let mut text = Zeroizing::new(String::with_capacity(SECRET_ROOM));
     opened.read_to_string(&mut text).map_err(failed)?;
     Ok(Zeroizing::new(text.trim_end().to_owned()))
@@ -190,7 +187,7 @@ fn read_secret(file: &Path) -> Result<Zeroizing<String>, Failure> {
 fn there(outcome: Result<(), AdminFault>) -> Result<(), Failure> {
     match outcome {
         Ok(()) | Err(AdminFault::Exists(_)) => Ok(()),
-        Err(error) => Err(Failure::new(Exit::Ours, error)),
+        Err(error) => Err(error.into()),
     }
 }
 

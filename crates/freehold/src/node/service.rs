@@ -8,7 +8,7 @@ use store::{Blobs, Replica, Schema, Store, Table};
 use workloads::Engine;
 
 use super::Edge;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::key_file::KeyFile;
 use crate::layout::Layout;
 
@@ -35,23 +35,21 @@ impl Service {
     /// Opens the service's stores and composes custody and the workloads over them.
     pub async fn open(layout: &Layout, reach: Arc<dyn Reach>, edge: &Edge) -> Result<Self, Failure> {
         let database = layout.service_database();
-        let volume = KeyFile::open(&layout.volume_key(), &database, edge.random.as_ref());
-        let volume = volume.map_err(|error| Failure::new(Exit::Ours, error))?;
-        let ours = |error: store::StoreError| Failure::new(Exit::Ours, error);
-        let store = Store::sqlite(&database, &SERVICE_SCHEMA).await.map_err(ours)?;
-        let wraps = Store::sqlite(&layout.wraps_database(), &custody::WRAPS_SCHEMA).await.map_err(ours)?;
-        let blobs = Blobs::folder(&layout.blobs()).await.map_err(ours)?;
+        let volume = KeyFile::open(&layout.volume_key(), &database, edge.random.as_ref())?;
+        let store = Store::sqlite(&database, &SERVICE_SCHEMA).await?;
+        let wraps = Store::sqlite(&layout.wraps_database(), &custody::WRAPS_SCHEMA).await?;
+        let blobs = Blobs::folder(&layout.blobs()).await?;
         let parts = Parts {
             store: store.clone(),
             wraps: wraps.clone(),
-            replica: Replica::open(layout.wraps_replica()).await.map_err(ours)?,
+            replica: Replica::open(layout.wraps_replica()).await?,
             reach,
             volume: Key::<Volume>::from_file(volume.key),
             settings: CustodySettings::default(),
             clock: edge.clock.clone(),
             random: edge.random.clone(),
         };
-        let custody = Custody::open(parts).await.map_err(Failure::from)?;
+        let custody = Custody::open(parts).await?;
         let keys = Arc::new(custody.clone());
         let engine = Engine::open(store.clone(), blobs, keys, edge.clock.clone(), edge.random.clone());
         Ok(Self { custody, engine, store, wraps })
