@@ -1,6 +1,7 @@
 //! The certificate that the listeners show: signed by the lab's own authority, or the operator's own.
 //!
-//! Owns reading it and the judgement whether it serves. What the lab signs is `authority`'s.
+//! Owns reading it and the judgement whether it serves. What the lab signs is `authority`'s; which of the two a
+//! process takes, and whom it trusts, is `tls`'.
 
 use std::fs::File;
 use std::io;
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use custody::roots::{NoTrust, Trust};
 use model::time::{Clock, Timestamp};
 use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
@@ -15,7 +17,7 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, RootCertStore, ServerConfig};
+use rustls::{CertificateError, ServerConfig};
 use zeroize::Zeroizing;
 
 use crate::authority::{AUTHORITY, Authority, SERVER, is_lab};
@@ -45,6 +47,15 @@ pub enum CertificateFault {
     /// Only one of the two settings is there.
     #[error("tls.certificate and tls.key belong together: set both or neither")]
     Half,
+    /// The process would show the lab's certificate and trust somebody else.
+    #[error(
+        "tls.authority is set, and this process shows the lab's certificate, which that authority did not sign: set \
+         tls.certificate and tls.key too"
+    )]
+    Stranger,
+    /// The roots that were named cannot be used.
+    #[error(transparent)]
+    Roots(#[from] NoTrust),
     /// The library could not make a key or a certificate.
     #[error("a certificate cannot be made: {0}")]
     Making(#[from] rcgen::Error),
@@ -55,8 +66,7 @@ pub enum CertificateFault {
 pub struct Certificate {
     config: Arc<ServerConfig>,
     chain: Vec<CertificateDer<'static>>,
-    /// The lab's authority; none for an own certificate, whose issuer the clients must know by themselves.
-    authority: Option<CertificateDer<'static>>,
+    trust: Trust,
 }
 
 impl Certificate {
@@ -72,24 +82,23 @@ impl Certificate {
         let authority = Authority::open(folder, clock.now())?;
         let (certificate, key) = (folder.join(SERVER.0), folder.join(SERVER.1));
         if certificate.exists()
-            && let Ok(found) = read(&certificate, &key, Some(authority.certificate().clone()))
+            && let Ok(found) = read(&certificate, &key, Trust::lab(authority.certificate())?)
             && found.problem(names, clock.now() + RENEW_BEFORE).is_none()
         {
             return Ok(found);
         }
         authority.issue(&certificate, &key, names, clock.now())?;
-        read(&certificate, &key, Some(authority.certificate().clone()))
+        read(&certificate, &key, Trust::lab(authority.certificate())?)
     }
 
     /// The lab's certificate as it lies in the folder; nothing is made.
     pub fn kept(folder: &Path) -> Result<Self, CertificateFault> {
-        let authority = first(&folder.join(AUTHORITY.0))?;
-        read(&folder.join(SERVER.0), &folder.join(SERVER.1), Some(authority))
+        read(&folder.join(SERVER.0), &folder.join(SERVER.1), lab_trust(folder)?)
     }
 
-    /// The operator's own certificate chain and key.
-    pub fn own(chain: &Path, key: &Path) -> Result<Self, CertificateFault> {
-        read(chain, key, None)
+    /// The operator's own certificate chain and key, and who vouches for them.
+    pub fn own(chain: &Path, key: &Path, trust: Trust) -> Result<Self, CertificateFault> {
+        read(chain, key, trust)
     }
 
     /// What a listener shows; h2 and HTTP/1.1 are offered.
@@ -97,14 +106,12 @@ impl Certificate {
         Arc::clone(&self.config)
     }
 
-    /// The authority that a client of the lab must trust.
-    pub fn authority(&self) -> Option<&CertificateDer<'static>> {
-        self.authority.as_ref()
+    /// Whom a client must trust to believe this certificate.
+    pub fn trust(&self) -> &Trust {
+        &self.trust
     }
 
     /// Why a client that asks for one of these names would refuse the certificate at that time.
-    ///
-    /// Whether a client knows the issuer of an own certificate cannot be told here and is no problem.
     pub fn problem(&self, names: &[String], at: Timestamp) -> Option<String> {
         let Some((server, intermediates)) = self.chain.split_first() else {
             return Some("it is empty".into());
@@ -121,12 +128,7 @@ impl Certificate {
                 return Some(format!("it does not cover {name}"));
             }
         }
-        let anchor = self.authority.as_ref().or(self.chain.last())?;
-        let mut roots = RootCertStore::empty();
-        if let Err(error) = roots.add(anchor.clone()) {
-            return Some(error.to_string());
-        }
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider()).build();
+        let verifier = WebPkiServerVerifier::builder_with_provider(self.trust.roots(), provider()).build();
         let verifier = match verifier {
             Ok(verifier) => verifier,
             Err(error) => return Some(error.to_string()),
@@ -135,11 +137,10 @@ impl Certificate {
         let at = UnixTime::since_unix_epoch(Duration::from_secs(u64::try_from(at.seconds()).unwrap_or(0)));
         match verifier.verify_server_cert(server, intermediates, &name, &[], at) {
             Ok(_) => None,
-            Err(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer))
-                if self.authority.is_none() =>
-            {
-                None
-            }
+            Err(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => Some(
+                "none of the trusted authorities signed it, or an intermediate is missing in its chain"
+                    .into(),
+            ),
             Err(error) => Some(error.to_string()),
         }
     }
@@ -150,23 +151,30 @@ pub fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-fn read(
-    certificate: &Path,
-    key: &Path,
-    authority: Option<CertificateDer<'static>>,
-) -> Result<Certificate, CertificateFault> {
-    let chain = CertificateDer::pem_file_iter(certificate).and_then(Iterator::collect::<Result<Vec<_>, _>>);
-    let chain = chain.map_err(|error| fault(certificate, error))?;
-    if chain.is_empty() {
-        return Err(fault(certificate, "it holds no certificate in PEM"));
-    }
+fn read(certificate: &Path, key: &Path, trust: Trust) -> Result<Certificate, CertificateFault> {
+    let chain = chain_of(certificate)?;
     let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
     let builder = builder.map_err(|error| fault(certificate, error))?.with_no_client_auth();
     let config = builder.with_single_cert(chain.clone(), secret(key)?);
     let mut config = config
         .map_err(|error| fault(certificate, format!("it does not go with {}: {error}", key.display())))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Certificate { config: Arc::new(config), chain, authority })
+    Ok(Certificate { config: Arc::new(config), chain, trust })
+}
+
+/// The certificates of a file, at least one.
+pub(crate) fn chain_of(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateFault> {
+    let chain = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    let chain = chain.map_err(|error| fault(path, error))?;
+    if chain.is_empty() {
+        return Err(fault(path, "it holds no certificate in PEM"));
+    }
+    Ok(chain)
+}
+
+/// The lab's authority as it lies in the folder: its certificate alone, no key.
+pub(crate) fn lab_trust(folder: &Path) -> Result<Trust, CertificateFault> {
+    Ok(Trust::lab(&first(&folder.join(AUTHORITY.0))?)?)
 }
 
 pub(crate) fn first(path: &Path) -> Result<CertificateDer<'static>, CertificateFault> {
@@ -205,6 +213,10 @@ mod tests {
         lab_names(&[&suffix("vault.localhost:8443"), &suffix("availability.localhost")])
     }
 
+    fn authority(certificate: &Certificate) -> Vec<Vec<u8>> {
+        certificate.trust().roots().roots.iter().map(|root| root.subject_public_key_info.to_vec()).collect()
+    }
+
     fn folder() -> TempDir {
         TempDir::new().expect("a folder")
     }
@@ -238,7 +250,7 @@ mod tests {
         let (folder, clock) = (folder(), ManualClock::at(NOW));
         let before = lab(&folder, &clock);
         let after = lab(&folder, &clock);
-        assert_eq!(before.authority(), after.authority());
+        assert_eq!(authority(&before), authority(&after));
         assert_eq!(before.chain, after.chain);
         assert_eq!(Certificate::kept(folder.path()).expect("kept").chain, before.chain);
         for key in [AUTHORITY.1, SERVER.1] {
@@ -256,7 +268,7 @@ mod tests {
         clock.advance(Duration::from_secs(120));
         let after = lab(&folder, &clock);
         assert_ne!(after.chain, before.chain);
-        assert_eq!(after.authority(), before.authority());
+        assert_eq!(authority(&after), authority(&before));
         assert!(
             before.problem(&names(), clock.now() + RENEW_BEFORE).is_some_and(|why| why.contains("expired"))
         );
@@ -287,7 +299,8 @@ mod tests {
         let authority = Authority::open(folder.path(), NOW).expect("the authority");
         let (certificate, secret) = (folder.path().join("x.pem"), folder.path().join("x.key"));
         authority.issue(&certificate, &secret, &["example.com".into()], NOW).expect("signed");
-        let forged = read(&certificate, &secret, Some(authority.certificate().clone())).expect("read");
+        let trust = Trust::lab(authority.certificate()).expect("a root");
+        let forged = read(&certificate, &secret, trust).expect("read");
         assert!(
             forged.problem(&["example.com".into()], NOW).is_some_and(|why| why.contains("NameConstraint"))
         );
@@ -329,16 +342,20 @@ mod tests {
     }
 
     #[test]
-    fn an_own_certificate_serves_without_a_known_issuer_until_it_expires() {
+    fn an_own_certificate_serves_until_it_expires_if_its_issuer_is_trusted() {
         let (folder, clock) = (folder(), ManualClock::at(NOW));
         lab(&folder, &clock);
         let (chain, key) = (folder.path().join(SERVER.0), folder.path().join(SERVER.1));
-        let own = Certificate::own(&chain, &key).expect("own");
-        assert!(own.authority().is_none());
+        let issuer = || Trust::root(first(&folder.path().join(AUTHORITY.0)).expect("PEM")).expect("a root");
+        let own = Certificate::own(&chain, &key, issuer()).expect("own");
         assert_eq!(own.problem(&names(), NOW), None);
         assert!(own.problem(&names(), NOW + CERTIFICATE_LIFE + RENEW_BEFORE).is_some());
         assert!(own.problem(&["example.com".into()], NOW).is_some());
-        let other = Certificate::own(&chain, &folder.path().join(AUTHORITY.1)).expect_err("another key");
+        let itself = Trust::root(first(&chain).expect("PEM")).expect("a root");
+        let unknown = Certificate::own(&chain, &key, itself).expect("own").problem(&names(), NOW);
+        assert!(unknown.is_some_and(|why| why.contains("trusted authorities")));
+        let other =
+            Certificate::own(&chain, &folder.path().join(AUTHORITY.1), issuer()).expect_err("another key");
         assert!(other.to_string().contains("does not go with"), "{other}");
     }
 }

@@ -176,7 +176,10 @@ impl From<ListenError> for Failure {
 impl From<CertificateFault> for Failure {
     fn from(error: CertificateFault) -> Self {
         let exit = match &error {
-            CertificateFault::Name(_) | CertificateFault::Half => Exit::Usage,
+            CertificateFault::Name(_)
+            | CertificateFault::Half
+            | CertificateFault::Stranger
+            | CertificateFault::Roots(_) => Exit::Usage,
             CertificateFault::File { .. } | CertificateFault::Making(_) => Exit::Ours,
         };
         Self::new(exit, error)

@@ -22,5 +22,6 @@ pub mod random;
 pub mod serve;
 pub mod settings;
 pub mod signals;
+pub mod tls;
 pub mod tour;
 pub mod wire;

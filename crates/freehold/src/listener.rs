@@ -222,14 +222,7 @@ mod tests {
 
     /// A client that trusts one authority and nothing of the machine, and finds every name on loopback.
     fn client(trusted: &Certificate, address: SocketAddr) -> Client {
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(trusted.authority().expect("the lab's").clone()).expect("an authority");
-        let tls = rustls::ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .expect("versions")
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let builder = Client::builder().tls_backend_preconfigured(tls).no_proxy();
+        let builder = Client::builder().tls_backend_preconfigured(trusted.trust().tls()).no_proxy();
         builder.resolve("contoso-a.vault.localhost", address).build().expect("a client")
     }
 

@@ -19,32 +19,39 @@ use model::fault::CredentialOwner;
 use model::key_identifier::KeyIdentifier;
 use model::suffix::Suffix;
 use model::time::Clock;
-use rustls::pki_types::CertificateDer;
 
 pub use self::lab::Lab;
 pub use self::program::Program;
 pub use self::provider::{APPLICATIONS, PROVIDER_DIRECTORY, prepare_applications, prepare_provider};
 pub use self::service::{SERVICE_SCHEMA, Service};
 pub use self::wiring::{AVAILABILITY_SUFFIX, VAULT_SUFFIX, Wiring};
+use crate::authority::{is_lab, lab_names};
+use crate::certificates::Certificate;
 use crate::exit::{Exit, Failure};
 use crate::layout::Layout;
 use crate::settings;
 use crate::wire::Names;
 
+/// The certificate that every listener of the process shows; whoever connects to it trusts what it names.
+pub fn shown(layout: &Layout, wiring: &Wiring, edge: &Edge) -> Result<Certificate, Failure> {
+    let names = lab_names(&[&wiring.vault, &wiring.availability]);
+    Ok(wiring.tls.shown(&layout.tls(), &names, edge.clock.as_ref())?)
+}
+
 /// The way from custody to every vault of an installation, by the credentials that lie in the keys folder.
 pub fn reach(
     layout: &Layout,
-    authority: &CertificateDer<'static>,
+    trust: &Trust,
     names: &Names,
     wiring: &Wiring,
     clock: Arc<dyn Clock>,
 ) -> Result<AzureReach, Failure> {
-    let customers = applications_of(layout, authority, names, &wiring.vault)?;
+    let customers = applications_of(layout, trust, names, &wiring.vault)?;
     let mut applications = HashMap::new();
     for (kind, name, client_id) in APPLICATIONS {
         applications.insert(kind, Arc::new(customers(name, client_id)?));
     }
-    let service = applications_of(layout, authority, names, &wiring.availability)?;
+    let service = applications_of(layout, trust, names, &wiring.availability)?;
     let suffix = parsed(&wiring.availability)?;
     let key = |vault, name| {
         KeyIdentifier::from_parts(vault, &suffix, name, None).expect("the provider's vaults have plain names")
@@ -64,14 +71,17 @@ pub fn reach(
 /// Makes applications of one vault domain from their credentials on disk.
 fn applications_of<'a>(
     layout: &'a Layout,
-    authority: &CertificateDer<'static>,
+    trust: &'a Trust,
     names: &Names,
     suffix: &settings::Suffix,
 ) -> Result<impl Fn(&str, &str) -> Result<Application, Failure> + use<'a>, Failure> {
     let ours = |error: &dyn std::error::Error| Failure::new(Exit::Ours, error.to_string());
     let cloud = Cloud::of(parsed(suffix)?).map_err(|error| ours(&error))?;
-    let trust = Trust::lab(authority).map_err(|error| ours(&error))?;
-    let lab = LabMap::new(names.entries().iter().cloned()).map_err(|error| ours(&error))?;
+    if trust.is_lab() && !is_lab(suffix.domain()) {
+        return Err(Failure::new(Exit::Usage, Unvouched(suffix.domain().to_owned())));
+    }
+    let lab = names.entries().iter().filter(|(name, _)| is_lab(name)).cloned();
+    let lab = LabMap::new(lab).map_err(|error| ours(&error))?;
     Ok(move |name: &str, client_id: &str| {
         let path = layout.credential(name);
         Ok(Application {
@@ -86,6 +96,13 @@ fn applications_of<'a>(
         })
     })
 }
+
+/// Vaults that nobody vouches for.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{0} is not below localhost, and the lab's own authority vouches for no other name: set tls.authority"
+)]
+struct Unvouched(String);
 
 fn parsed(suffix: &settings::Suffix) -> Result<Suffix, Failure> {
     suffix.as_str().parse().map_err(|error| Failure::new(Exit::Usage, error))

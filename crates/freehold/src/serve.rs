@@ -8,18 +8,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ServerConfig;
-use rustls::pki_types::CertificateDer;
-
-use crate::authority::lab_names;
-use crate::certificates::Certificate;
+use crate::authority::AUTHORITY;
+use crate::certificates::CertificateFault;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::exit::{Answer, Exit, Failure};
 use crate::folder::{DataFolder, Standing};
 use crate::layout::Layout;
 use crate::listener::Listener;
-use crate::node::{Edge, Lab, Program, Service, Wiring, prepare_applications, prepare_provider, reach};
+use crate::node::{
+    Edge, Lab, Program, Service, Wiring, prepare_applications, prepare_provider, reach, shown,
+};
 use crate::random::SystemRandom;
 use crate::settings::Role;
 use crate::signals::Signals;
@@ -46,8 +45,8 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     let layout = Layout::new(config);
     let party = match *config.role {
         Role::All => Party::all(layout, &wiring, &edge).await?,
-        Role::Vault => Party::vault(config, layout, &wiring, &edge).await?,
-        Role::AvailabilityVault => Party::availability_vault(config, layout, &wiring, &edge).await?,
+        Role::Vault => Party::vault(layout, &wiring, &edge).await?,
+        Role::AvailabilityVault => Party::availability_vault(layout, &wiring, &edge).await?,
         Role::Service => Party::service(layout, &wiring, &edge).await?,
     };
     for line in &party.told {
@@ -88,10 +87,10 @@ impl Party {
         Ok(Self { running: Running::All(Box::new(lab)), told })
     }
 
-    async fn vault(config: &Config, layout: Layout, wiring: &Wiring, edge: &Edge) -> Result<Self, Failure> {
+    async fn vault(layout: Layout, wiring: &Wiring, edge: &Edge) -> Result<Self, Failure> {
         let folder = DataFolder::open(layout, Role::Vault)?;
         let layout = &folder.layout;
-        let (tls, _) = certificate(config, layout, wiring, edge)?;
+        let tls = shown(layout, wiring, edge)?.server_config();
         let (database, master) = (layout.vault_database(), layout.vault_master_key());
         let program = Program::open(&database, &master, wiring.vault.as_str(), true, tls, edge).await?;
         prepare_applications(&program, layout).await?;
@@ -101,21 +100,18 @@ impl Party {
         Ok(Self { running: Running::Vault { listener, _folder: folder }, told })
     }
 
-    async fn availability_vault(
-        config: &Config,
-        layout: Layout,
-        wiring: &Wiring,
-        edge: &Edge,
-    ) -> Result<Self, Failure> {
+    async fn availability_vault(layout: Layout, wiring: &Wiring, edge: &Edge) -> Result<Self, Failure> {
         let folder = DataFolder::open(layout, Role::AvailabilityVault)?;
         let layout = &folder.layout;
-        let (tls, authority) = certificate(config, layout, wiring, edge)?;
+        let certificate = shown(layout, wiring, edge)?;
         let (database, master) = (layout.availability_vault_database(), layout.availability_master_key());
         let suffix = wiring.availability.as_str();
-        let program = Program::open(&database, &master, suffix, false, tls, edge).await?;
+        let program =
+            Program::open(&database, &master, suffix, false, certificate.server_config(), edge).await?;
         let listener = program.listen("availability-vault.listen", wiring.availability_at)?;
         let names = Names::new(vec![(wiring.availability.domain().to_owned(), listener.address())]);
-        let http = wire::client(&authority, names).map_err(|error| Failure::new(Exit::Ours, error))?;
+        let http =
+            wire::client(certificate.trust(), names).map_err(|error| Failure::new(Exit::Ours, error))?;
         prepare_provider(&program, layout, &http).await?;
         let mut told = first_start(folder.standing == Standing::New, layout);
         told.push(vault_line(suffix, listener.address()));
@@ -125,15 +121,18 @@ impl Party {
     async fn service(layout: Layout, wiring: &Wiring, edge: &Edge) -> Result<Self, Failure> {
         let folder = DataFolder::open(layout, Role::Service)?;
         let layout = &folder.layout;
-        let kept = Certificate::kept(&layout.tls()).map_err(|error| {
-            Failure::new(Exit::Outage, format!("{error}: start the vault and the availability vault first"))
+        let trust = wiring.tls.trusted(&layout.tls()).map_err(|error| match error {
+            error @ CertificateFault::File { .. } => Failure::new(
+                Exit::Outage,
+                format!("{error}: start the vault and the availability vault first, or set tls.authority"),
+            ),
+            error => error.into(),
         })?;
-        let authority = kept.authority().expect("a kept certificate has the lab's authority").clone();
         let names = Names::new(vec![
             (wiring.vault.domain().to_owned(), wiring.vault_at),
             (wiring.availability.domain().to_owned(), wiring.availability_at),
         ]);
-        let reach = Arc::new(reach(layout, &authority, &names, wiring, edge.clock.clone())?);
+        let reach = Arc::new(reach(layout, &trust, &names, wiring, edge.clock.clone())?);
         let service = Service::open(layout, reach, edge).await?;
         let mut told = first_start(folder.standing == Standing::New, layout);
         told.push(format!("vaults are looked for at {} and {}", wiring.vault_at, wiring.availability_at));
@@ -176,24 +175,6 @@ async fn sweep(service: &Service) {
     }
 }
 
-/// The certificate to show, and the authority that whoever connects has to trust.
-fn certificate(
-    config: &Config,
-    layout: &Layout,
-    wiring: &Wiring,
-    edge: &Edge,
-) -> Result<(Arc<ServerConfig>, CertificateDer<'static>), Failure> {
-    let names = lab_names(&[&wiring.vault, &wiring.availability]);
-    let lab = Certificate::lab(&layout.tls(), &names, edge.clock.as_ref())?;
-    let authority = lab.authority().expect("the lab's certificate has an authority").clone();
-    let shown = match (&config.tls_certificate.0, &config.tls_key.0) {
-        (Some(chain), Some(key)) => Certificate::own(chain, key)?,
-        (None, None) => lab,
-        _ => return Err(crate::certificates::CertificateFault::Half.into()),
-    };
-    Ok((shown.server_config(), authority))
-}
-
 fn vault_line(suffix: &str, address: SocketAddr) -> String {
     format!("vaults https://NAME.{suffix}, tokens https://login.{suffix}, at {address}")
 }
@@ -203,13 +184,14 @@ fn first_start(new: bool, layout: &Layout) -> Vec<String> {
     if !new {
         return Vec::new();
     }
-    vec![
-        format!(
-            "first start: the keys of this node are in {}; keep a copy of that folder, apart from the data",
-            layout.keys().display()
-        ),
-        format!("first start: the lab's certificate authority is in {}", layout.tls().display()),
-    ]
+    let mut told = vec![format!(
+        "first start: the keys of this node are in {}; keep a copy of that folder, apart from the data",
+        layout.keys().display()
+    )];
+    if layout.tls().join(AUTHORITY.0).exists() {
+        told.push(format!("first start: the lab's certificate authority is in {}", layout.tls().display()));
+    }
+    told
 }
 
 fn say(line: &str) {

@@ -89,6 +89,9 @@ settings! {
     tls_certificate: OptionalPath = "tls.certificate", "";
     /// The private key of that certificate in PEM, readable by its owner alone.
     tls_key: OptionalPath = "tls.key", "";
+    /// The authorities in PEM that this process trusts when it connects to the vaults. Empty: the last certificate of
+    /// your own chain, or the lab's own authority where you have none.
+    tls_authority: OptionalPath = "tls.authority", "";
     /// Where the service's own API listens.
     service_listen: SocketAddr = "service.listen", "127.0.0.1:8440";
     /// Where the key vault listens.

@@ -9,15 +9,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use custody::roots::Trust;
 use reqwest::Method;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
 use serde_json::Value;
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
-
-use crate::certificates::provider;
 
 /// The api-version that every key request carries.
 const KEYS_VERSION: &str = "2025-07-01";
@@ -62,18 +59,11 @@ impl Resolve for Names {
     }
 }
 
-/// A client that trusts the lab's authority alone and takes no proxy from the environment.
-pub fn client(authority: &CertificateDer<'static>, names: Names) -> Result<reqwest::Client, Unanswered> {
+/// A client that trusts these roots alone and takes no proxy from the environment.
+pub fn client(trust: &Trust, names: Names) -> Result<reqwest::Client, Unanswered> {
     let failed = |why: String| Unanswered::Unreachable { host: "the lab".into(), why };
-    let mut roots = RootCertStore::empty();
-    roots.add(authority.clone()).map_err(|error| failed(error.to_string()))?;
-    let tls = rustls::ClientConfig::builder_with_provider(provider())
-        .with_safe_default_protocol_versions()
-        .map_err(|error| failed(error.to_string()))?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
     reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
+        .tls_backend_preconfigured(trust.tls())
         .dns_resolver(Arc::new(names))
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
@@ -228,7 +218,7 @@ impl Person {
 async fn answer(request: reqwest::RequestBuilder) -> Result<Value, Unanswered> {
     let reply = request.send().await.map_err(|error| Unanswered::Unreachable {
         host: error.url().and_then(|url| url.host_str()).unwrap_or("the vault").to_owned(),
-        why: if error.is_connect() { "the connection was refused".into() } else { error.to_string() },
+        why: why(&error),
     })?;
     let status = reply.status();
     let body: Value = reply.json().await.unwrap_or(Value::Null);
@@ -242,6 +232,15 @@ async fn answer(request: reqwest::RequestBuilder) -> Result<Value, Unanswered> {
         code: if error.is_string() { text(error) } else { text(&error["code"]) },
         message: text(if error.is_string() { &body["error_description"] } else { &error["message"] }),
     })
+}
+
+/// The first cause of a failed request: "invalid peer certificate" tells more than "error sending request".
+fn why(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
 }
 
 #[cfg(test)]

@@ -99,3 +99,78 @@ fn a_port_in_use_is_named_with_what_to_do() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("is in use") && said.contains("vault.listen"), "{said}");
 }
+
+/// Every name that the two vault programs have, where nobody chose other domains.
+const LAB_NAMES: [&str; 2] = ["*.vault.localhost", "*.availability.localhost"];
+
+#[test]
+fn own_certificates_are_shown_and_trusted_by_all_three_in_one_process() {
+    let folder = TempDir::new().expect("a folder");
+    let data = text(&folder.path().join("data"));
+    let own = support::own::certificates(folder.path(), &LAB_NAMES);
+    let own: Vec<_> = own.iter().map(String::as_str).collect();
+    let run = |command: &[&str]| {
+        let output = freehold(&[command, &["--data", &data], &own].concat()).output().expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{command:?}: {said}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let made: serde_json::Value =
+        serde_json::from_str(&run(&["tenant", "create", "Contoso", "--json"])).expect("JSON");
+    let tenant = made["tenant"]["id"].as_str().expect("an id");
+    let mail = concat!(env!("CARGO_MANIFEST_DIR"), "/../../samples/mail");
+    let place = ["--tenant", tenant, "--mailbox", "alice@contoso.com"];
+    run(&[&["import", mail, "--create"], &place[..]].concat());
+    assert!(run(&["doctor"]).contains("it is valid and covers every name"));
+    let lab: Vec<_> = std::fs::read_dir(folder.path().join("data/tls")).expect("read").collect();
+    assert!(lab.is_empty(), "nothing of the lab's authority is made: {lab:?}");
+    let stranger = freehold(&["list", "--data", &data, "--tenant", tenant, "--mailbox", "alice@contoso.com"])
+        .args(["--set", &own[1].replace("own.pem", "own-ca.pem")])
+        .output()
+        .expect("it runs");
+    assert!(String::from_utf8_lossy(&stranger.stderr).contains("set both or neither"), "{stranger:?}");
+}
+
+#[test]
+fn own_certificates_serve_names_outside_localhost_and_every_role() {
+    let folder = TempDir::new().expect("a folder");
+    let data = text(&folder.path().join("data"));
+    let names = ["*.vault.example.test", "*.availability.example.test"];
+    let own = support::own::certificates(folder.path(), &names);
+    let own: Vec<_> = own.iter().map(String::as_str).collect();
+    let suffixes = [
+        "--set",
+        "vault.suffix=vault.example.test",
+        "--set",
+        "availability-vault.suffix=availability.example.test",
+    ];
+    let role = |role: &str, more: &[&str]| {
+        let free = ["--set", "vault.listen=127.0.0.1:0", "--set", "availability-vault.listen=127.0.0.1:0"];
+        Process::start(&[&["serve", "--data", &data, "--role", role][..], &free, &suffixes, more].concat())
+    };
+    let all = role("all", &own);
+    assert_eq!(all.stop(), Some(0));
+    let vaults = [role("vault", &own), role("availability-vault", &own)];
+    let authority = format!("tls.authority={}", text(&folder.path().join("own-ca.pem")));
+    let service = role("service", &["--set", &authority]);
+    assert_eq!(service.stop(), Some(0));
+    vaults.into_iter().for_each(|vault| assert_eq!(vault.stop(), Some(0)));
+    let data = ["--data", &data, "--role", "service"];
+    let unvouched = freehold(&[&["serve"], &data[..], &suffixes].concat()).output().expect("it runs");
+    assert!(String::from_utf8_lossy(&unvouched.stderr).contains("tls.authority"), "{unvouched:?}");
+}
+
+#[test]
+fn a_listener_that_shows_a_strangers_certificate_is_not_believed() {
+    let folder = TempDir::new().expect("a folder");
+    let data = text(&folder.path().join("data"));
+    let own = support::own::certificates(folder.path(), &LAB_NAMES);
+    let other = TempDir::new().expect("a folder");
+    support::own::certificates(other.path(), &LAB_NAMES);
+    let authority = format!("tls.authority={}", text(&other.path().join("own-ca.pem")));
+    let mut command =
+        freehold(&["serve", "--data", &data, "--role", "availability-vault", "--listen", "127.0.0.1:0"]);
+    let output = command.args(&own).args(["--set", &authority]).output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success() && said.contains("invalid peer certificate"), "{said}");
+}

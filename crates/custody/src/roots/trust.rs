@@ -19,7 +19,7 @@ pub const MAX_BUNDLE: u64 = 1 << 20;
 /// The roots of one connection.
 #[derive(Clone)]
 pub struct Trust {
-    roots: usize,
+    roots: Arc<RootCertStore>,
     /// Made once: what it remembers of servers is shared by the connections of all tenants with this trust.
     tls: ClientConfig,
     lab: bool,
@@ -47,7 +47,7 @@ pub enum NoTrust {
         path: PathBuf,
     },
     /// A certificate that is none.
-    #[error("the lab's root certificate cannot be read")]
+    #[error("the root certificate cannot be read")]
     NoCertificate,
 }
 
@@ -61,6 +61,13 @@ impl Trust {
         let certificate = CertificateDer::from(authority.to_vec());
         roots.add(certificate).map_err(|_| NoTrust::NoCertificate)?;
         Ok(Self::of(roots, true))
+    }
+
+    /// One certificate that the operator named: the top of the chain that its own vaults show.
+    pub fn root(certificate: CertificateDer<'static>) -> Result<Self, NoTrust> {
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate).map_err(|_| NoTrust::NoCertificate)?;
+        Ok(Self::of(roots, false))
     }
 
     /// A PEM file of root certificates: a public bundle, or the authority of vaults of one's own.
@@ -86,30 +93,35 @@ impl Trust {
     }
 
     /// Whether only names of a lab may be reached.
-    pub(super) fn is_lab(&self) -> bool {
+    pub fn is_lab(&self) -> bool {
         self.lab
     }
 
     /// The client's side of TLS 1.2 and 1.3 with these roots, aws-lc-rs for all cryptography.
-    pub(super) fn tls(&self) -> ClientConfig {
+    pub fn tls(&self) -> ClientConfig {
         self.tls.clone()
     }
 
+    /// The roots themselves, for whoever asks beforehand whether a certificate would be believed.
+    pub fn roots(&self) -> Arc<RootCertStore> {
+        Arc::clone(&self.roots)
+    }
+
     fn of(roots: RootCertStore, lab: bool) -> Self {
-        let count = roots.len();
+        let roots = Arc::new(roots);
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let tls = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("the provider has suites for TLS 1.2 and 1.3")
-            .with_root_certificates(roots)
+            .with_root_certificates(roots.clone())
             .with_no_client_auth();
-        Self { roots: count, tls, lab }
+        Self { roots, tls, lab }
     }
 }
 
 impl fmt::Debug for Trust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Trust").field("roots", &self.roots).field("lab", &self.lab).finish()
+        f.debug_struct("Trust").field("roots", &self.roots.len()).field("lab", &self.lab).finish()
     }
 }
 
@@ -137,7 +149,7 @@ mod tests {
         let whole = format!("{}some text between\n{}", pem(&authority()), pem(&authority()));
         fs::write(&path, &whole).expect("written");
         let trust = Trust::bundle(&path).expect("two roots");
-        assert_eq!(trust.roots, 2);
+        assert_eq!(trust.roots().len(), 2);
         assert!(!trust.is_lab());
         let cut = &whole[..whole.len() - 40];
         let not_a_certificate = pem(b"not a certificate");
@@ -155,5 +167,8 @@ mod tests {
     fn the_labs_authority_is_a_certificate_and_marks_the_connection() {
         assert!(Trust::lab(&authority()).expect("a certificate").is_lab());
         assert!(matches!(Trust::lab(b"none"), Err(NoTrust::NoCertificate)));
+        let named = Trust::root(authority().into()).expect("a certificate");
+        assert!(!named.is_lab() && named.roots().len() == 1);
+        assert!(matches!(Trust::root(b"none".to_vec().into()), Err(NoTrust::NoCertificate)));
     }
 }

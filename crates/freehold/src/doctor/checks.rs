@@ -10,13 +10,14 @@ use model::time::{Clock, Timestamp};
 
 use super::disk::{self, Encryption};
 use super::{Finding, Verdict};
-use crate::authority::lab_names;
-use crate::certificates::{Certificate, CertificateFault, RENEW_BEFORE};
+use crate::authority::{SERVER, lab_names};
+use crate::certificates::{Certificate, RENEW_BEFORE};
 use crate::config::Config;
 use crate::folder::{self, Standing};
 use crate::key_file::KeyFile;
 use crate::layout::Layout;
 use crate::listener::{self, ListenError};
+use crate::tls::Tls;
 
 /// A clock that shows less than this is wrong: the program is younger (2026-11-01).
 const EARLIEST: Timestamp = Timestamp(1_793_491_200_000);
@@ -225,29 +226,40 @@ fn certificate(config: &Config, layout: &Layout, clock: &dyn Clock) -> Finding {
     }
     let failed =
         |error: &dyn ToString, advice: &str| Finding::new(CHECK, Verdict::Failed, error.to_string(), advice);
-    let (certificate, names, advice) = match (&config.tls_certificate.0, &config.tls_key.0) {
-        (Some(chain), Some(key)) => {
-            let vaults = lab_names(&suffixes).split_off(lab_names(&[]).len());
-            match Certificate::own(chain, key) {
-                Ok(certificate) => {
-                    (certificate, vaults, "ask your authority for a new one that covers these names")
-                }
-                Err(error) => {
-                    return failed(&error, "set tls.certificate and tls.key to files that belong together");
-                }
+    let tls = Tls::of(config);
+    if suffixes.is_empty() {
+        return match tls.trusted(&layout.tls()) {
+            Ok(_) => Finding::ok(CHECK, "whom to trust for the vaults is known"),
+            Err(error) => {
+                failed(&error, "start the vaults first, or set tls.authority to who signed for them")
             }
+        };
+    }
+    let (certificate, names, advice) = match tls.own() {
+        Ok(Some(own)) => {
+            let vaults = lab_names(&suffixes).split_off(lab_names(&[]).len());
+            (
+                own,
+                vaults,
+                "ask your authority for a new one for these names, or name that authority in tls.authority",
+            )
         }
-        (None, None) if !layout.tls().join("server.pem").exists() => {
+        Ok(None) if !layout.tls().join(SERVER.0).exists() => {
             let detail = "there is none yet; the first start makes one";
             return Finding::new(CHECK, Verdict::NotChecked, detail, "");
         }
-        (None, None) => match Certificate::kept(&layout.tls()) {
+        Ok(None) => match Certificate::kept(&layout.tls()) {
             Ok(certificate) => {
                 (certificate, lab_names(&suffixes), "start the service again: it makes a new one")
             }
             Err(error) => return failed(&error, ""),
         },
-        _ => return failed(&CertificateFault::Half, ""),
+        Err(error) => {
+            return failed(
+                &error,
+                "set tls.certificate, tls.key and tls.authority to files that belong together",
+            );
+        }
     };
     let now = clock.now();
     match (certificate.problem(&names, now), certificate.problem(&names, now + RENEW_BEFORE)) {

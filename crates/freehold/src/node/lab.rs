@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use custody::Reach;
 
-use super::{Edge, Program, Service, Wiring, prepare_applications, prepare_provider, reach};
-use crate::authority::lab_names;
-use crate::certificates::Certificate;
+use super::{Edge, Program, Service, Wiring, prepare_applications, prepare_provider, reach, shown};
 use crate::exit::{Exit, Failure};
 use crate::folder::DataFolder;
 use crate::layout::Layout;
@@ -43,10 +41,8 @@ impl Lab {
     pub async fn open(layout: Layout, edge: &Edge, wiring: &Wiring, hosts: &[&str]) -> Result<Self, Failure> {
         let folder = DataFolder::open(layout, Role::All)?;
         let layout = folder.layout.clone();
-        let names = lab_names(&[&wiring.vault, &wiring.availability]);
-        let certificate = Certificate::lab(&layout.tls(), &names, edge.clock.as_ref())?;
-        let authority = certificate.authority().expect("the lab's certificate has an authority").clone();
-        let tls = certificate.server_config();
+        let certificate = shown(&layout, wiring, edge)?;
+        let (trust, tls) = (certificate.trust(), certificate.server_config());
         let (database, master) = (layout.vault_database(), layout.vault_master_key());
         let customers =
             Program::open(&database, &master, wiring.vault.as_str(), true, tls.clone(), edge).await?;
@@ -67,11 +63,10 @@ impl Lab {
             doors.push(door);
         }
         let names = Names::new(entries);
-        let http =
-            wire::client(&authority, names.clone()).map_err(|error| Failure::new(Exit::Ours, error))?;
+        let http = wire::client(trust, names.clone()).map_err(|error| Failure::new(Exit::Ours, error))?;
         prepare_applications(&customers, &layout).await?;
         prepare_provider(&provider, &layout, &http).await?;
-        let reach: Arc<dyn Reach> = Arc::new(reach(&layout, &authority, &names, wiring, edge.clock.clone())?);
+        let reach: Arc<dyn Reach> = Arc::new(reach(&layout, trust, &names, wiring, edge.clock.clone())?);
         let service = Service::open(&layout, reach, edge).await?;
         let others = vec![rest, availability];
         Ok(Self { layout, customers, provider, service, http, doors, others, _folder: folder })

@@ -1,9 +1,10 @@
-//! Where the vault programs are: the domain of each, and the address that it listens on.
+//! Where the vault programs are: the domain of each, the address that it listens on, and who vouches for it.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::config::Config;
 use crate::settings::{Kind, Suffix};
+use crate::tls::Tls;
 
 /// The domain of the customers' vaults, where nobody chose another.
 pub const VAULT_SUFFIX: &str = "vault.localhost";
@@ -23,6 +24,8 @@ pub struct Wiring {
     pub availability: Suffix,
     /// Where it listens.
     pub availability_at: SocketAddr,
+    /// What listeners show, and whom who connects trusts.
+    pub tls: Tls,
 }
 
 impl Wiring {
@@ -33,6 +36,7 @@ impl Wiring {
             vault_at: *config.vault_listen,
             availability: Suffix::clone(&config.availability_suffix),
             availability_at: *config.availability_listen,
+            tls: Tls::of(config),
         }
     }
 
@@ -55,6 +59,7 @@ impl Wiring {
             vault_at: FREE,
             availability: suffix(AVAILABILITY_SUFFIX),
             availability_at: FREE,
+            tls: Tls::default(),
         }
     }
 }

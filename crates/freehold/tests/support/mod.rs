@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test program uses some of it")]
 
+pub(crate) mod own;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
