@@ -1,13 +1,14 @@
-//! Who asks: the authenticated principal of one call, and the class of initiator it puts the call into.
+//! Who asks: what a token proves, the principal of one call, and the class of initiator it puts the call into.
 //!
-//! Owns `Caller` and `Initiator`. The class comes from the principal and the kind of job, never from a
+//! Owns `Identity`, `Role`, `Caller` and `Initiator`. A token proves an identity and nothing more; roles are the
+//! tenant's, kept by custody. The class comes from the principal and the kind of job, never from a
 //! field of a request; a job inherits the class of whoever started it.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{RequestId, TenantId};
+use crate::id::{DirectoryId, RequestId, TenantId};
 
 /// The class of whoever started an action; it decides whether the availability key may help.
 ///
@@ -44,6 +45,58 @@ impl fmt::Display for Principal {
     }
 }
 
+/// Who somebody is, by the token that came with the call; it says nothing of what he may do.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Identity {
+    /// Whoever runs the service: makes and lists tenants, and opens nothing of theirs.
+    Operator,
+    /// Somebody whom a directory vouches for.
+    Person(Subject),
+}
+
+/// Somebody, as a directory names him.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Subject {
+    /// Who vouches: the issuer of the token.
+    pub issuer: String,
+    /// The directory that the token is of.
+    pub directory: DirectoryId,
+    /// The issuer's own name for the person; it never changes and is given to nobody else.
+    pub subject: String,
+}
+
+/// What somebody who is enrolled in a tenant may do there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Everything in the tenant.
+    Administrator,
+    /// Find, list and read mailboxes, sites and objects.
+    Reader,
+    /// What a reader may, and create, write, import, overwrite and delete.
+    Writer,
+    /// Read policies, standings and the audit log.
+    Auditor,
+}
+
+impl Role {
+    /// Whether somebody with this role may do what the other one is needed for.
+    pub fn includes(self, needed: Self) -> bool {
+        self == Self::Administrator || self == needed || (self == Self::Writer && needed == Self::Reader)
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Administrator => "administrator",
+            Self::Reader => "reader",
+            Self::Writer => "writer",
+            Self::Auditor => "auditor",
+        })
+    }
+}
+
 /// The first argument of every operation on a tenant's data or policies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller {
@@ -55,4 +108,20 @@ pub struct Caller {
     pub initiator: Initiator,
     /// The id that this call carries through all three parties.
     pub request: RequestId,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_includes_what_the_table_says_and_nothing_else() {
+        use Role::{Administrator, Auditor, Reader, Writer};
+        let all = [Administrator, Reader, Writer, Auditor];
+        let may = |role: Role| all.into_iter().filter(|needed| role.includes(*needed)).collect::<Vec<_>>();
+        assert_eq!(may(Administrator), all);
+        assert_eq!(may(Reader), [Reader]);
+        assert_eq!(may(Writer), [Reader, Writer]);
+        assert_eq!(may(Auditor), [Auditor]);
+    }
 }

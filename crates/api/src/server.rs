@@ -1,0 +1,180 @@
+//! What the handlers of every room share: who asks, how a request is read, how a refusal leaves.
+//!
+//! Owns the extractors and [`Refused`]. Who may do what is decided in custody; that a request comes with an
+//! [`Identity`] at all is the binary's door. A handler that finds none refuses: deny by default.
+
+use std::convert::Infallible;
+
+use axum::Json;
+use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
+use axum::extract::{FromRequest, FromRequestParts, Path, Query, Request};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use model::caller::Identity;
+use model::id::RequestId;
+use model::refusal::{Code, Refusal};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::problem::{PROBLEM_JSON, Problem};
+
+/// The longest JSON body of a request.
+pub const MAX_JSON_BODY: usize = 64 << 10;
+
+/// A refusal on its way out; [`Refused::render`] makes the answer of it, where the id of the call is known.
+#[derive(Debug, Clone)]
+pub struct Refused(pub Refusal);
+
+impl<T: Into<Refusal>> From<T> for Refused {
+    fn from(refusal: T) -> Self {
+        Self(refusal.into())
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let mut response = status(self.0.code).into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl Refused {
+    /// Writes the problem document into an answer that a handler refused; any other answer stays as it is.
+    pub fn render(response: Response, request: RequestId) -> Response {
+        match response.extensions().get::<Self>() {
+            Some(Self(refusal)) => Self::problem(refusal, request),
+            None => response,
+        }
+    }
+
+    fn problem(refusal: &Refusal, request: RequestId) -> Response {
+        let body = serde_json::to_vec(&Problem::new(refusal, Some(request))).unwrap_or_default();
+        let mut response = (status(refusal.code), body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if refusal.code == Code::Unauthenticated {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+fn status(code: Code) -> StatusCode {
+    StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+/// Who asks, and the id of the call.
+#[derive(Debug, Clone)]
+pub struct Asker {
+    /// Who it is, by the token that came with the call.
+    pub identity: Identity,
+    /// The id that the call carries through all three parties.
+    pub request: RequestId,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Asker {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Refused> {
+        let identity = parts.extensions.get::<Identity>().cloned();
+        let request = parts.extensions.get::<RequestId>().copied();
+        match (identity, request) {
+            (Some(identity), Some(request)) => Ok(Self { identity, request }),
+            _ => Err(Refused(Refusal::new(Code::Unauthenticated, "the call came without a token"))),
+        }
+    }
+}
+
+/// The JSON body of a request.
+#[derive(Debug)]
+pub struct Body<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
+        match Json::<T>::from_request(request, state).await {
+            Ok(Json(body)) => Ok(Self(body)),
+            Err(rejection) => Err(Refused(unreadable(&rejection))),
+        }
+    }
+}
+
+/// The variable parts of a path.
+#[derive(Debug)]
+pub struct At<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for At<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let path = Path::<T>::from_request_parts(parts, state).await;
+        let wrong = |rejection: PathRejection| match rejection {
+            // Not an id: then there is nothing of that id.
+            PathRejection::FailedToDeserializePathParams(_) => {
+                Refusal::new(Code::NotFound, "the path names something that cannot be: ids are UUIDs")
+            }
+            _ => Refusal::new(Code::BadRequest, "the path cannot be read"),
+        };
+        path.map(|Path(at)| Self(at)).map_err(|rejection| Refused(wrong(rejection)))
+    }
+}
+
+/// The query of a request.
+#[derive(Debug)]
+pub struct Asked<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let query = Query::<T>::from_request_parts(parts, state).await;
+        let wrong = |rejection: QueryRejection| Refusal::new(Code::BadRequest, inner(&rejection.body_text()));
+        query.map(|Query(asked)| Self(asked)).map_err(|rejection| Refused(wrong(rejection)))
+    }
+}
+
+/// An answer in JSON that no cache keeps.
+pub fn answer<T: Serialize>(status: StatusCode, body: &T) -> Response {
+    (status, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response()
+}
+
+/// A route's fallback for what is not served at all.
+pub async fn nothing_here() -> Result<Infallible, Refused> {
+    Err(Refused(Refusal::new(
+        Code::NotFound,
+        "there is nothing at this path; /openapi.json lists every path",
+    )))
+}
+
+/// A path that exists, asked by a method that it does not have.
+pub async fn no_such_method() -> Result<Infallible, Refused> {
+    Err(Refused(Refusal::new(Code::BadRequest, "the path has no such method; /openapi.json lists every one")))
+}
+
+fn unreadable(rejection: &JsonRejection) -> Refusal {
+    match rejection {
+        JsonRejection::BytesRejection(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            Refusal::new(Code::TooLarge, format!("body: at most {MAX_JSON_BODY} bytes of JSON"))
+        }
+        JsonRejection::MissingJsonContentType(_) => {
+            Refusal::new(Code::BadRequest, "content-type: expected application/json")
+        }
+        JsonRejection::JsonDataError(error) => {
+            Refusal::new(Code::BadRequest, format!("body: {}", inner(&error.body_text())))
+        }
+        _ => Refusal::new(Code::BadRequest, "body: it is not JSON"),
+    }
+}
+
+/// What the parser found, without the library's sentence before it.
+fn inner(text: &str) -> String {
+    let found = text.split_once(": ").map_or(text, |(_, found)| found);
+    found.chars().take(MAX_FOUND).collect()
+}
+
+/// How much of a parser's complaint is told.
+const MAX_FOUND: usize = 200;
