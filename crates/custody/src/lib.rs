@@ -9,6 +9,7 @@ mod container;
 mod containers;
 mod creation;
 mod custody;
+mod enrolment;
 mod hex;
 mod leases;
 mod memory;
@@ -31,8 +32,10 @@ pub use custody::{Custody, CustodySettings, Parts};
 pub use leases::MAX_FLIGHTS;
 pub use policy::Policy;
 pub use reach::{AzureReach, MAX_CONNECTIONS, Provider};
-pub use rows::TABLES;
-pub use tenant::{MAX_DOMAINS, MAX_TENANT_NAME, NewTenant, Tenant};
+pub use rows::{ADDED, TABLES};
+pub use tenant::{
+    MAX_DOMAINS, MAX_GEOS, MAX_TENANT_NAME, MAX_TENANT_NAME_BYTES, MAX_WORD, NewTenant, Tenant,
+};
 pub use tenants::PAGE;
 pub use upkeep::{REST, Swept};
 pub use wraps::{HISTORY, WRAPS_SCHEMA};

@@ -4,12 +4,18 @@
 
 use model::refusal::{Code, Refusal};
 use serde::de::DeserializeOwned;
-use store::{CommitError, Store, StoreError, Table};
+use store::{CommitError, Step, Store, StoreError, Table};
 
 /// Tenants, keyed `tenant`.
 pub(crate) const TENANTS: Table = Table("tenants");
 /// Which tenant a directory belongs to, keyed `directory`.
 pub(crate) const DIRECTORIES: Table = Table("directories");
+/// Which tenant a domain belongs to, keyed `domain`.
+pub(crate) const DOMAINS: Table = Table("domains");
+/// Tenants on their way in, whose end was not told yet, keyed `directory`.
+pub(crate) const ENROLMENTS: Table = Table("enrolments");
+/// What the volume key is checked against, keyed `check`.
+pub(crate) const VOLUME: Table = Table("volume");
 /// Vault connections, keyed `tenant/kind`.
 pub(crate) const CONNECTIONS: Table = Table("connections");
 /// Data encryption policies, keyed `tenant/policy`.
@@ -24,8 +30,22 @@ pub(crate) const REWRAPS: Table = Table("rewraps");
 pub(crate) const INTENTS: Table = Table("intents");
 
 /// Every table that custody keeps in the service's database.
-pub const TABLES: &[Table] =
-    &[TENANTS, DIRECTORIES, CONNECTIONS, POLICIES, SLOTS, CONTAINERS, REWRAPS, INTENTS];
+pub const TABLES: &[Table] = &[
+    TENANTS,
+    DIRECTORIES,
+    CONNECTIONS,
+    POLICIES,
+    SLOTS,
+    CONTAINERS,
+    REWRAPS,
+    INTENTS,
+    DOMAINS,
+    ENROLMENTS,
+    VOLUME,
+];
+
+/// What version 2 of the service's database has more than version 1.
+pub const ADDED: &[Step] = &[Step::Create(DOMAINS), Step::Create(ENROLMENTS), Step::Create(VOLUME)];
 
 /// A value and the version of its row, to be expected when it is written back.
 #[derive(Debug, Clone)]

@@ -17,10 +17,10 @@ use crate::creation::{NewPolicy, described};
 use crate::custody::{Custody, to_the_end};
 use crate::policy::Policy;
 use crate::rows::{
-    CONNECTIONS, CONTAINERS, DIRECTORIES, Kept, POLICIES, REWRAPS, TENANTS, load, lost, trouble,
+    CONNECTIONS, CONTAINERS, DIRECTORIES, DOMAINS, Kept, POLICIES, REWRAPS, TENANTS, load, lost, trouble,
 };
 use crate::service::Standing;
-use crate::tenant::{MAX_DOMAINS, MAX_TENANT_NAME, NewTenant, Tenant};
+use crate::tenant::{NewTenant, Tenant};
 
 /// How many rows a list gives at most.
 pub const PAGE: u32 = 500;
@@ -29,7 +29,7 @@ impl Custody {
     /// Takes a tenant in: its directory is claimed, its connections are numbered, and its provider-managed
     /// policy is made, under which every container starts. It goes on to its end also if the caller leaves.
     pub async fn create_tenant(&self, operator: &Principal, new: NewTenant) -> Result<Tenant, Refusal> {
-        check_new(&new)?;
+        new.check()?;
         let (custody, operator) = (self.clone(), operator.clone());
         to_the_end(async move { custody.create_tenant_now(operator, new).await }).await
     }
@@ -38,6 +38,7 @@ impl Custody {
         let id = TenantId::from_random(self.sixteen_bytes());
         let request = RequestId::from_random(self.sixteen_bytes());
         let caller = Caller { tenant: id, principal: operator, initiator: Initiator::System, request };
+        self.check_domains(&new.domains, None).await?;
         let claim = self.claim(&caller, new.directory).await?;
         let provider = NewPolicy {
             kind: PolicyKind::ProviderManaged,
@@ -68,6 +69,9 @@ impl Custody {
             .expect_version(DIRECTORIES, tenant.directory.to_string(), claim)
             .expect_absent(TENANTS, id.to_string())
             .put(TENANTS, id.to_string(), &tenant);
+        for domain in &tenant.domains {
+            batch = batch.expect_absent(DOMAINS, domain).put(DOMAINS, domain, &Claim { v: 1, tenant: id });
+        }
         for kind in [PolicyKind::Mailbox, PolicyKind::MultiWorkload, PolicyKind::SharePoint] {
             let connection =
                 VaultConnection { v: 1, tenant: id, kind, directory: tenant.directory, number: 1 };
@@ -97,7 +101,7 @@ impl Custody {
             Some(Kept { value: other, version }) => {
                 let owner = load::<Tenant>(self.store(), TENANTS, &other.tenant.to_string()).await?;
                 if owner.is_some() {
-                    return Err(Refusal::new(Code::Conflict, TAKEN));
+                    return Err(unusable("directory"));
                 }
                 Batch::new().expect_version(DIRECTORIES, &key, version)
             }
@@ -107,7 +111,30 @@ impl Custody {
         self.store().commit(batch, Cause::Audited(vec![record])).await.map_err(taken)?;
         let ours = load::<Claim>(self.store(), DIRECTORIES, &key).await?;
         let ours = ours.filter(|kept| kept.value.tenant == caller.tenant);
-        ours.map(|kept| kept.version).ok_or_else(|| Refusal::new(Code::Conflict, TAKEN))
+        ours.map(|kept| kept.version).ok_or_else(|| unusable("directory"))
+    }
+
+    /// Refuses domains that tenants have; those of `except` are its own.
+    pub(crate) async fn check_domains(
+        &self,
+        domains: &[String],
+        except: Option<TenantId>,
+    ) -> Result<(), Refusal> {
+        for row in self.store().read_many(DOMAINS, domains).await.map_err(trouble)?.into_iter().flatten() {
+            let claim: Claim = row.parse().map_err(trouble)?;
+            if Some(claim.tenant) != except {
+                return Err(unusable("domain"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The tenant that a directory belongs to, if it came to be.
+    pub(crate) async fn tenant_of(&self, directory: DirectoryId) -> Result<Option<Tenant>, Refusal> {
+        let claim = load::<Claim>(self.store(), DIRECTORIES, &directory.to_string()).await?;
+        let Some(claim) = claim else { return Ok(None) };
+        let tenant = load::<Tenant>(self.store(), TENANTS, &claim.value.tenant.to_string()).await?;
+        Ok(tenant.map(|kept| kept.value))
     }
 
     /// Tenants in the order of their ids, after one of them.
@@ -261,12 +288,17 @@ struct Claim {
     tenant: TenantId,
 }
 
-const TAKEN: &str = "directory: it belongs to a tenant already";
+/// A directory or a domain that another tenant has; whose it is, or whether it is there at all, is not told.
+pub(crate) fn unusable(what: &str) -> Refusal {
+    Refusal::new(Code::Conflict, format!("{what}: it cannot be used for this tenant"))
+}
 
-/// A lost race for a directory, told as what it is.
+/// A lost race for a directory or a domain, told as what it is.
 fn taken(error: CommitError) -> Refusal {
     match error {
-        CommitError::Conflict { .. } => Refusal::new(Code::Conflict, TAKEN),
+        CommitError::Conflict { table, .. } => {
+            unusable(if table == DOMAINS { "domain" } else { "directory" })
+        }
         CommitError::Store(error) => trouble(error),
     }
 }
@@ -274,15 +306,4 @@ fn taken(error: CommitError) -> Refusal {
 /// The key of the note that all containers of a tenant are to be put on the rewrap list; it sorts before them.
 pub(crate) fn everything_of(tenant: TenantId) -> String {
     format!("{tenant}/*")
-}
-
-fn check_new(new: &NewTenant) -> Result<(), Refusal> {
-    let bad = |text: String| Err(Refusal::new(Code::BadRequest, text));
-    if new.name.trim().is_empty() || new.name.chars().count() > MAX_TENANT_NAME {
-        return bad(format!("name: 1 to {MAX_TENANT_NAME} characters"));
-    }
-    if new.domains.len() > MAX_DOMAINS {
-        return bad(format!("domains: at most {MAX_DOMAINS}"));
-    }
-    Ok(())
 }

@@ -22,7 +22,7 @@ use model::time::Clock;
 
 pub use self::lab::Lab;
 pub use self::program::Program;
-pub use self::provider::{APPLICATIONS, PROVIDER_DIRECTORY, prepare_applications, prepare_provider};
+pub use self::provider::{APPLICATIONS, PROVIDER_DIRECTORY, prepare_applications, prepare_provider, there};
 pub use self::service::{SERVICE_SCHEMA, Service};
 pub use self::wiring::{AVAILABILITY_SUFFIX, VAULT_SUFFIX, Wiring};
 use crate::authority::{is_lab, lab_names};

@@ -96,6 +96,34 @@ async fn a_directory_belongs_to_one_tenant() {
 }
 
 #[tokio::test]
+async fn a_domain_belongs_to_one_tenant_and_the_refusal_says_no_more_than_that_of_a_directory() {
+    let world = World::new().await;
+    world.tenant(1).await;
+    let operator = model::caller::Principal("operator".into());
+    let new = |directory: u8, domain: &str| crate::NewTenant {
+        name: "Another".into(),
+        directory: model::id::DirectoryId::from_random([directory; 16]),
+        domains: vec!["another.com".into(), domain.into()],
+        geos: Vec::new(),
+        entitlement: "E5".into(),
+    };
+    let domain = world.custody.create_tenant(&operator, new(2, "contoso-1.com")).await.expect_err("taken");
+    let directory = world.custody.create_tenant(&operator, new(1, "free.com")).await.expect_err("taken");
+    assert_eq!((domain.code, directory.code), (Code::Conflict, Code::Conflict));
+    assert_eq!(domain.detail.replace("domain", "directory"), directory.detail);
+    assert_eq!(world.custody.begin_enrolment(new(2, "contoso-1.com"), true).await, Err(domain));
+    assert_eq!(world.custody.begin_enrolment(new(1, "free.com"), false).await, Err(directory));
+    // Neither refusal took anything: the other domain and the directory are free.
+    let (one, two) = futures::future::join(
+        world.custody.create_tenant(&operator, new(2, "free.com")),
+        world.custody.create_tenant(&operator, new(3, "free.com")),
+    )
+    .await;
+    assert_eq!(usize::from(one.is_ok()) + usize::from(two.is_ok()), 1, "{one:?} {two:?}");
+    world.nothing_is_half_there().await;
+}
+
+#[tokio::test]
 async fn refresh_takes_the_newest_versions_and_content_opens_as_before() {
     let world = World::new().await;
     let (tenant, policy, id, sealed) = mailbox(&world).await;

@@ -130,7 +130,7 @@ impl World {
         let new = NewTenant {
             name: format!("Tenant {directory}"),
             directory: DirectoryId::from_random([directory; 16]),
-            domains: vec!["contoso.com".into()],
+            domains: vec![format!("contoso-{directory}.com")],
             geos: Vec::new(),
             entitlement: "E5".into(),
         };

@@ -4,15 +4,17 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use clap::Subcommand;
-use custody::NewTenant;
+use custody::{NewTenant, Tenant};
 use model::caller::Principal;
 use model::id::DirectoryId;
 use serde_json::json;
+use vault::{AdminFault, Administration};
+use zeroize::Zeroizing;
 
 use super::with_lab;
 use crate::config::Config;
-use crate::exit::{Answer, Exit, Failure};
-use crate::node::APPLICATIONS;
+use crate::exit::{Answer, Exit, Failure, tell};
+use crate::node::{APPLICATIONS, there};
 
 /// How long the first administrator's sign-in is good for.
 const SIGN_IN_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -23,7 +25,7 @@ pub enum TenantAction {
     /// Take a customer in: its directory, its provider-managed policy, its vault connections.
     ///
     /// Without --directory the lab makes a directory with an administrator, whose password is printed once, and consents
-    /// to the service's applications there.
+    /// to the service's applications there. If it is interrupted, the same command goes on from there.
     #[command(after_help = "\
 Examples:
   freehold tenant create Contoso --domain contoso.com --data my-data
@@ -67,58 +69,82 @@ pub fn answer(config: &Config, action: &TenantAction) -> Result<Answer, Failure>
                 geos: geos.clone(),
                 entitlement: entitlement.clone(),
             };
-            create(config, *directory, name, new, *json)
+            // What cannot be is refused before any folder is made for it.
+            new(directory.unwrap_or(DirectoryId::from_random([0; 16]))).check()?;
+            create(config, *directory, new, *json)
         }
         TenantAction::List { json } => list(config, *json),
     }
 }
 
+/// Takes a tenant in, step by step; the same command again after a kill goes on from there.
 fn create(
     config: &Config,
     directory: Option<DirectoryId>,
-    name: &str,
     new: impl FnOnce(DirectoryId) -> NewTenant,
     json: bool,
 ) -> Result<Answer, Failure> {
-    with_lab(config, async |lab, _| {
-        let admin = lab.customers.vault.administration();
-        let mut administrator = None;
-        let directory = match directory {
-            Some(directory) => directory,
-            None => {
-                let directory = admin.create_directory(None, name).await?;
-                for (_, _, client_id) in APPLICATIONS {
-                    let id = client_id.parse().map_err(|error| Failure::new(Exit::Ours, error))?;
-                    admin.consent(id, directory).await?;
-                }
-                let sign_in = format!("admin@{directory}.localhost");
-                let made = admin.create_user(directory, &sign_in, "Administrator", SIGN_IN_LIFE).await;
-                administrator = Some((sign_in, made?.1));
-                directory
-            }
+    with_lab(config, async |lab, edge| {
+        let custody = &lab.service.custody;
+        let mut proposed = [0; 16];
+        edge.random.fill(&mut proposed);
+        let proposed = directory.unwrap_or(DirectoryId::from_random(proposed));
+        let new = custody.begin_enrolment(new(proposed), directory.is_none()).await?;
+        let administrator = match directory {
+            Some(_) => None,
+            None => Some(make_directory(&lab.customers.vault.administration(), &new).await?),
         };
-        let tenant = lab.service.custody.create_tenant(&Principal("operator".into()), new(directory)).await?;
-        if json {
-            let administrator = administrator
-                .map(|(name, password)| json!({ "signInName": name, "password": password.as_str() }));
-            let document = json!({ "tenant": tenant, "administrator": administrator });
-            return Ok(Answer::ok(format!("{document:#}\n")));
-        }
-        let mut text = format!("tenant     {}\ndirectory  {}\n", tenant.id, tenant.directory);
-        if let Some((name, password)) = administrator {
-            let _ =
-                writeln!(text, "administrator of the lab's directory, told once:\n  {name}\n  {}", *password);
-        }
-        Ok(Answer::ok(text))
+        let tenant = custody.enrol(&Principal("operator".into()), &new).await?;
+        // Only what was told is ended: until then the same command tells another password.
+        tell(&told(&tenant, administrator, json)).map_err(|failure| {
+            let why = "the tenant is made, but nobody heard of it: run the same command again";
+            Failure::new(Exit::Ours, format!("{failure}\n{why}").trim_start())
+        })?;
+        custody.end_enrolment(new.directory).await?;
+        Ok(Answer::ok(""))
     })
+}
+
+/// Makes the lab's directory of a tenant, whatever of it is missing; a new password of its administrator.
+async fn make_directory(
+    admin: &Administration,
+    new: &NewTenant,
+) -> Result<(String, Zeroizing<String>), Failure> {
+    let directory = new.directory;
+    there(admin.create_directory(Some(directory), &new.name).await.map(|_| ()))?;
+    for (_, _, client_id) in APPLICATIONS {
+        let id = client_id.parse().map_err(|error| Failure::new(Exit::Ours, error))?;
+        there(admin.consent(id, directory).await.map(|_| ()))?;
+    }
+    let sign_in = format!("admin@{directory}.localhost");
+    let password = match admin.create_user(directory, &sign_in, "Administrator", SIGN_IN_LIFE).await {
+        Ok((_, password)) => password,
+        // Nobody heard the one of the run that made the user.
+        Err(AdminFault::Exists(_)) => admin.renew_user_secret(directory, &sign_in, SIGN_IN_LIFE).await?,
+        Err(fault) => return Err(fault.into()),
+    };
+    Ok((sign_in, password))
+}
+
+fn told(tenant: &Tenant, administrator: Option<(String, Zeroizing<String>)>, json: bool) -> String {
+    if json {
+        let administrator = administrator
+            .map(|(name, password)| json!({ "signInName": name, "password": password.as_str() }));
+        let document = json!({ "tenant": tenant, "administrator": administrator });
+        return format!("{document:#}\n");
+    }
+    let mut text = format!("tenant     {}\ndirectory  {}\n", tenant.id, tenant.directory);
+    if let Some((name, password)) = administrator {
+        let _ = writeln!(text, "administrator of the lab's directory, told once:\n  {name}\n  {}", *password);
+    }
+    text
 }
 
 fn list(config: &Config, json: bool) -> Result<Answer, Failure> {
     with_lab(config, async |lab, _| {
         let mut all = Vec::new();
         loop {
-            let page =
-                lab.service.custody.tenants(all.last().map(|tenant: &custody::Tenant| tenant.id)).await?;
+            let page = lab.service.custody.tenants(all.last().map(|tenant: &Tenant| tenant.id)).await?;
             if page.is_empty() {
                 break;
             }

@@ -184,7 +184,7 @@ fn read_secret(file: &Path) -> Result<Zeroizing<String>, Failure> {
 }
 
 /// What is there already is as good as made.
-fn there(outcome: Result<(), AdminFault>) -> Result<(), Failure> {
+pub fn there(outcome: Result<(), AdminFault>) -> Result<(), Failure> {
     match outcome {
         Ok(()) | Err(AdminFault::Exists(_)) => Ok(()),
         Err(error) => Err(error.into()),

@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 
 use crypto::{Key, Volume};
 use custody::{Custody, CustodySettings, Parts, Reach};
-use store::{Blobs, Replica, Schema, Store, Table};
+use store::{Blobs, Migration, Replica, Schema, Store, Table};
 use workloads::Engine;
 
 use super::Edge;
@@ -15,7 +15,8 @@ use crate::layout::Layout;
 /// The service's database: custody's tables and the workloads' in one, so that both can share a transaction.
 pub static SERVICE_SCHEMA: LazyLock<Schema> = LazyLock::new(|| {
     let tables: Vec<Table> = custody::TABLES.iter().chain(workloads::TABLES).copied().collect();
-    Schema { owner: "service", version: 1, tables: tables.leak(), migrations: &[] }
+    let migrations = &[Migration { to: 2, steps: custody::ADDED }];
+    Schema { owner: "service", version: 2, tables: tables.leak(), migrations }
 });
 
 /// Custody and the workloads of one node.
