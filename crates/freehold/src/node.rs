@@ -3,6 +3,7 @@
 //! Owns the composition: vault programs with their stores and master keys, the provider's set-up, custody and the
 //! workloads. Each party has its own store and identity, and they meet on the wire alone, here too.
 
+mod credential;
 mod lab;
 mod program;
 mod provider;
@@ -20,9 +21,13 @@ use model::key_identifier::KeyIdentifier;
 use model::suffix::Suffix;
 use model::time::Clock;
 
+pub use self::credential::{RENEW_SECRET, SECRET_LIFE, noted};
 pub use self::lab::Lab;
 pub use self::program::Program;
-pub use self::provider::{APPLICATIONS, PROVIDER_DIRECTORY, prepare_applications, prepare_provider, there};
+pub use self::provider::{
+    APPLICATIONS, AVAILABILITY_OPERATOR, AVAILABILITY_SERVICE, PROVIDER_DIRECTORY, prepare_applications,
+    prepare_provider, there,
+};
 pub use self::service::{SERVICE_SCHEMA, Service};
 pub use self::wiring::{AVAILABILITY_SUFFIX, VAULT_SUFFIX, Wiring};
 use crate::authority::{is_lab, lab_names};

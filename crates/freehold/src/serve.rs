@@ -93,7 +93,7 @@ impl Party {
         let tls = shown(layout, wiring, edge)?.server_config();
         let (database, master) = (layout.vault_database(), layout.vault_master_key());
         let program = Program::open(&database, &master, wiring.vault.as_str(), true, tls, edge).await?;
-        prepare_applications(&program, layout).await?;
+        prepare_applications(&program, layout, edge.clock.now()).await?;
         let listener = program.listen("vault.listen", wiring.vault_at)?;
         let mut told = first_start(folder.standing == Standing::New, layout);
         told.push(vault_line(wiring.vault.as_str(), listener.address()));
@@ -112,7 +112,7 @@ impl Party {
         let names = Names::new(vec![(wiring.availability.domain().to_owned(), listener.address())]);
         let http =
             wire::client(certificate.trust(), names).map_err(|error| Failure::new(Exit::Ours, error))?;
-        prepare_provider(&program, layout, &http).await?;
+        prepare_provider(&program, layout, &http, edge.clock.now()).await?;
         let mut told = first_start(folder.standing == Standing::New, layout);
         told.push(vault_line(suffix, listener.address()));
         Ok(Self { running: Running::Vault { listener, _folder: folder }, told })

@@ -9,7 +9,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use model::time::{Clock, Timestamp};
 
 use super::disk::{self, Encryption};
-use super::{Finding, Verdict};
+use super::{Finding, Verdict, credentials};
 use crate::authority::{SERVER, lab_names};
 use crate::certificates::{Certificate, RENEW_BEFORE};
 use crate::config::Config;
@@ -37,6 +37,7 @@ pub(super) fn all(config: &Config, clock: &dyn Clock) -> Vec<Finding> {
     if ours {
         findings.push(folders(&layout));
         findings.extend(keys(config, &layout));
+        findings.extend(credentials::all(*config.role, &layout, clock.now()));
         findings.extend(replica(config, &layout));
     }
     findings.push(encryption(layout.root(), Path::new("/")));
@@ -282,6 +283,7 @@ mod tests {
 
     use super::*;
     use crate::cli::Flags;
+    use crate::node::{RENEW_SECRET, SECRET_LIFE};
     use crate::random::SystemRandom;
 
     const NOW: Timestamp = Timestamp(1_795_000_000_000);
@@ -312,6 +314,14 @@ mod tests {
         let config = config(layout.root(), &[]);
         let names = lab_names(&[&config.vault_suffix, &config.availability_suffix]);
         Certificate::lab(&layout.tls(), &names, &clock).expect("a certificate");
+        let ends = clock.now() + SECRET_LIFE;
+        for name in
+            ["exchange", "sharepoint", "data-at-rest", "availability-vault", "availability-vault-operator"]
+        {
+            let file = layout.credential(name);
+            crate::key_file::create(&file, b"secret").expect("written");
+            fs::write(file.with_extension("secret.ends"), ends.seconds().to_string()).expect("written");
+        }
         (keep, layout, clock)
     }
 
@@ -341,6 +351,31 @@ mod tests {
             verdict(&all(&config(layout.root(), &[]), &clock), "vault master key"),
             Some(Verdict::Failed)
         );
+    }
+
+    #[test]
+    fn client_secrets_say_how_long_they_last_and_a_role_is_asked_for_its_own() {
+        let (_keep, layout, clock) = started();
+        let found = |role: &str, clock: &ManualClock| -> Vec<_> {
+            let findings = all(&config(layout.root(), &[("role", role)]), clock);
+            let secrets = findings.into_iter().filter(|finding| finding.check == "client secret");
+            secrets.map(|finding| (finding.verdict, finding.detail)).collect()
+        };
+        assert_eq!(found("all", &clock).len(), 5);
+        assert_eq!([found("vault", &clock).len(), found("service", &clock).len()], [3, 4]);
+        assert!(found("vault", &clock).iter().all(|(verdict, _)| *verdict == Verdict::Ok));
+        clock.advance(SECRET_LIFE - RENEW_SECRET);
+        let soon = found("vault", &clock);
+        assert!(
+            soon.iter()
+                .all(|(verdict, detail)| *verdict == Verdict::Warning && detail.contains("ends in 29 days"))
+        );
+        clock.advance(RENEW_SECRET);
+        assert!(found("vault", &clock).iter().all(|(verdict, _)| *verdict == Verdict::Failed));
+        fs::remove_file(layout.credential("exchange").with_extension("secret.ends")).expect("removed");
+        assert!(found("vault", &clock).iter().any(|(verdict, _)| *verdict == Verdict::NotChecked));
+        fs::remove_file(layout.credential("exchange")).expect("removed");
+        assert!(found("service", &clock).iter().all(|(verdict, _)| *verdict == Verdict::Failed));
     }
 
     #[test]

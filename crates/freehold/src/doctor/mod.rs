@@ -4,6 +4,7 @@
 //! be told is "not checked" and never "ok".
 
 mod checks;
+mod credentials;
 mod disk;
 
 use std::fmt::Write;

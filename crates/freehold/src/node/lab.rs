@@ -64,8 +64,8 @@ impl Lab {
         }
         let names = Names::new(entries);
         let http = wire::client(trust, names.clone()).map_err(|error| Failure::new(Exit::Ours, error))?;
-        prepare_applications(&customers, &layout).await?;
-        prepare_provider(&provider, &layout, &http).await?;
+        prepare_applications(&customers, &layout, edge.clock.now()).await?;
+        prepare_provider(&provider, &layout, &http, edge.clock.now()).await?;
         let reach: Arc<dyn Reach> = Arc::new(reach(&layout, trust, &names, wiring, edge.clock.clone())?);
         let service = Service::open(&layout, reach, edge).await?;
         let others = vec![rest, availability];

@@ -3,21 +3,16 @@
 //! Owns what has to be there before the first tenant. Every step looks first and does only what is missing, so a
 //! start that was killed goes on. Vaults, rights and keys are made over the wire, as everybody has to.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
-use std::time::Duration;
-
 use model::id::DirectoryId;
 use model::policy::PolicyKind;
+use model::time::Timestamp;
 use reqwest::Method;
 use serde_json::json;
-use vault::{AdminFault, Administration, ApplicationId, NewApplication, NewSubscription, SubscriptionId};
-use zeroize::Zeroizing;
+use vault::{AdminFault, Administration, ApplicationId, NewSubscription, SubscriptionId};
 
 use super::Program;
+use super::credential::{self, Credential};
 use crate::exit::{Exit, Failure};
-use crate::key_file;
 use crate::layout::Layout;
 use crate::wire::Person;
 
@@ -31,14 +26,14 @@ pub const APPLICATIONS: [(PolicyKind, &str, &str); 3] = [
     (PolicyKind::SharePoint, "sharepoint", "00000003-0000-0ff1-ce00-000000000000"),
     (PolicyKind::MultiWorkload, "data-at-rest", "c066d759-24ae-40e7-a56f-027002b5d3e4"),
 ];
+/// The name of the service's credential for the availability vault.
+pub const AVAILABILITY_SERVICE: &str = "availability-vault";
+/// The name of the credential that the availability vault is set up with.
+pub const AVAILABILITY_OPERATOR: &str = "availability-vault-operator";
 /// The service's application in the availability vault: credential and client id.
-pub(super) const SERVICE: (&str, &str) = ("availability-vault", "f4ee401d-0000-4000-8000-000000000003");
+pub(super) const SERVICE: (&str, &str) = (AVAILABILITY_SERVICE, "f4ee401d-0000-4000-8000-000000000003");
 /// Who sets the provider's vaults up: credential and client id.
-const OPERATOR: (&str, &str) = ("availability-vault-operator", "f4ee401d-0000-4000-8000-000000000004");
-/// Room for a credential as it is read: a buffer that grows leaves what it held behind.
-const SECRET_ROOM: usize = 1024;
-/// How long the lab's own credentials are good for.
-const SECRET_LIFE: Duration = Duration::from_secs(730 * 24 * 3600);
+const OPERATOR: (&str, &str) = (AVAILABILITY_OPERATOR, "f4ee401d-0000-4000-8000-000000000004");
 
 const CRYPTO_OFFICER: &str = "14b46e9e-c2b7-41b4-b07b-48a6ebf60603";
 const ENCRYPTION_USER: &str = "e147488a-f6f5-4113-8e2d-b22465e65bf6";
@@ -49,12 +44,11 @@ pub(super) fn directory() -> DirectoryId {
 }
 
 /// Makes the applications that customers consent to, in the program of the customers' vaults.
-pub async fn prepare_applications(program: &Program, layout: &Layout) -> Result<(), Failure> {
+pub async fn prepare_applications(program: &Program, layout: &Layout, now: Timestamp) -> Result<(), Failure> {
     let admin = program.vault.administration();
     make_directory(&admin).await?;
     for (_, name, client_id) in APPLICATIONS {
-        let path = layout.credential(name);
-        application(&admin, name, client_id, &path).await?;
+        Credential { name, client_id, file: &layout.credential(name) }.prepare(&admin, now).await?;
     }
     Ok(())
 }
@@ -64,19 +58,21 @@ pub async fn prepare_provider(
     program: &Program,
     layout: &Layout,
     http: &reqwest::Client,
+    now: Timestamp,
 ) -> Result<(), Failure> {
     let admin = program.vault.administration();
     make_directory(&admin).await?;
     let operator_file = layout.credential(OPERATOR.0);
-    application(&admin, OPERATOR.0, OPERATOR.1, &operator_file).await?;
-    application(&admin, SERVICE.0, SERVICE.1, &layout.credential(SERVICE.0)).await?;
+    for ((name, client_id), file) in [(OPERATOR, &operator_file), (SERVICE, &layout.credential(SERVICE.0))] {
+        Credential { name, client_id, file }.prepare(&admin, now).await?;
+    }
     let operator = consented(&admin, OPERATOR.1).await?;
     let service = consented(&admin, SERVICE.1).await?;
     let id: SubscriptionId = PROVIDER_SUBSCRIPTION.parse().expect("a UUID");
     let subscription = NewSubscription { id: Some(id), display_name: "Provider", owner: operator };
     there(admin.create_subscription(directory(), subscription).await.map(|_| ()))?;
 
-    let secret = read_secret(&operator_file)?;
+    let secret = credential::read(&operator_file)?;
     let person = Person::application(http, &program.suffix, PROVIDER_DIRECTORY, OPERATOR.1, secret);
     let root = format!("/subscriptions/{PROVIDER_SUBSCRIPTION}");
     wired(person.manage(Method::POST, &format!("{root}/providers/Microsoft.KeyVault/register"), None).await)?;
@@ -123,31 +119,6 @@ async fn make_directory(admin: &Administration) -> Result<(), Failure> {
     there(admin.create_directory(Some(directory()), "Provider").await.map(|_| ()))
 }
 
-/// An application whose secret lies in the file; both are made if they are missing.
-async fn application(
-    admin: &Administration,
-    name: &str,
-    client_id: &str,
-    file: &Path,
-) -> Result<(), Failure> {
-    if file.exists() {
-        return Ok(());
-    }
-    let id: ApplicationId = client_id.parse().expect("a UUID");
-    let new = NewApplication { client_id: Some(id), display_name: name, secret_life: SECRET_LIFE };
-    let secret = match admin.create_application(directory(), new).await {
-        Ok((_, secret)) => secret,
-        // It was made by a start that was killed before the secret was written: nobody has that one, and starts
-        // that fail here again and again must not fill the application up.
-        Err(AdminFault::Exists(_)) => {
-            admin.remove_secrets(id).await?;
-            admin.add_secret(id, SECRET_LIFE).await?
-        }
-        Err(error) => return Err(error.into()),
-    };
-    key_file::create(file, secret.as_bytes()).map_err(|error| Failure::of_ours(file, &error))
-}
-
 async fn consented(admin: &Administration, client_id: &str) -> Result<vault::PrincipalId, Failure> {
     let id: ApplicationId = client_id.parse().expect("a UUID");
     match admin.service_principal(id, directory()).await? {
@@ -172,15 +143,6 @@ async fn assign(
     let role = format!("/providers/Microsoft.Authorization/roleDefinitions/{role}");
     let body = json!({ "properties": { "roleDefinitionId": role, "principalId": principal } });
     wired(person.manage(Method::PUT, &path, Some(body)).await)
-}
-
-fn read_secret(file: &Path) -> Result<Zeroizing<String>, Failure> {
-    let failed = |error: std::io::Error| Failure::of_ours(file, &error);
-    let mut opened = File::open(file).map_err(failed)?;
-    key_file::rights(&opened, file)?;
-    let mut text = Zeroizing::new(String::with_capacity(SECRET_ROOM));
-    opened.read_to_string(&mut text).map_err(failed)?;
-    Ok(Zeroizing::new(text.trim_end().to_owned()))
 }
 
 /// What is there already is as good as made.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use model::id::DirectoryId;
+use model::time::Timestamp;
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -10,7 +11,7 @@ use super::{AdminFault, Administration, check_name};
 use crate::core::Found;
 use crate::directory::application::{self, ApplicationRow};
 use crate::directory::principal::{self, Subject};
-use crate::directory::secret::MOST_SECRETS;
+use crate::directory::secret::{self, MOST_SECRETS, Secret};
 use crate::id::{ApplicationId, PrincipalId};
 use crate::{directory, schema};
 
@@ -77,6 +78,31 @@ impl Administration {
         })
         .await?;
         Ok(text)
+    }
+
+    /// When a secret of an application ends; `None` if it is none of its secrets.
+    pub async fn secret_ends(
+        &self,
+        application: ApplicationId,
+        presented: &str,
+    ) -> Result<Option<Timestamp>, AdminFault> {
+        let found = self.application(application).await?;
+        let owner = application::secret_owner(application);
+        Ok(secret::find(&found.value.secrets, &owner, presented).map(Secret::expires))
+    }
+
+    /// Takes every secret from an application but this one.
+    pub async fn remove_other_secrets(
+        &self,
+        application: ApplicationId,
+        keep: &str,
+    ) -> Result<(), AdminFault> {
+        let owner = application::secret_owner(application);
+        self.change_application(application, "RemoveOtherSecrets", |row| {
+            row.secrets.retain(|secret| secret.is(&owner, keep));
+            Ok(())
+        })
+        .await
     }
 
     /// Takes every secret from an application.

@@ -48,19 +48,36 @@ pub(crate) fn generate(
 
 /// Compares with every secret of the owner, each in constant time.
 pub(crate) fn check(secrets: &[Secret], owner: &str, presented: &str, now: Timestamp) -> Presented {
-    let hash = hash(owner, presented);
-    let mut found = Presented::Wrong;
-    for secret in secrets {
-        if digest::same(secret.hash.as_bytes(), hash.as_bytes()) {
-            found = if now < secret.expires { Presented::Right } else { Presented::Expired };
-        }
+    match find(secrets, owner, presented) {
+        None => Presented::Wrong,
+        Some(secret) if secret.expired(now) => Presented::Expired,
+        Some(_) => Presented::Right,
     }
-    found
+}
+
+/// The owner's secret that was presented; each is compared, in constant time.
+pub(crate) fn find<'a>(secrets: &'a [Secret], owner: &str, presented: &str) -> Option<&'a Secret> {
+    let hash = hash(owner, presented);
+    secrets.iter().fold(None, |found, secret| secret.has(&hash).then_some(secret).or(found))
 }
 
 impl Secret {
     pub(crate) fn expired(&self, now: Timestamp) -> bool {
         now >= self.expires
+    }
+
+    /// When it stops being accepted.
+    pub(crate) fn expires(&self) -> Timestamp {
+        self.expires
+    }
+
+    /// Whether the owner's presented text is this secret.
+    pub(crate) fn is(&self, owner: &str, presented: &str) -> bool {
+        self.has(&hash(owner, presented))
+    }
+
+    fn has(&self, hash: &str) -> bool {
+        digest::same(self.hash.as_bytes(), hash.as_bytes())
     }
 }
 

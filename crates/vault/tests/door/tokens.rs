@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use freehold_vault::{ApplicationId, NewApplication};
 use http::{Method, Request};
+use model::time::Clock;
 use serde_json::{Value, json};
 
 use crate::world::{self, AZ, Answer, Keys, SUFFIX, World, YEAR, send, sign_in, token};
@@ -229,6 +230,21 @@ async fn a_secret_ends_and_another_one_takes_over() {
     admin.enable_application(contoso.application).await.unwrap();
     admin.remove_secrets(contoso.application).await.unwrap();
     assert_eq!(number(&sign_in(&world.router, &directory, &form, RESOURCE).await), 7000215);
+}
+
+#[tokio::test]
+async fn a_secret_is_known_by_its_text_and_outlives_the_others() {
+    let world = World::new().await;
+    let (contoso, admin) = (&world.contoso, world.vault.administration());
+    let ends = async |secret: &str| admin.secret_ends(contoso.application, secret).await.unwrap();
+    let first = admin.add_secret(contoso.application, YEAR).await.unwrap();
+    world.clock.advance(YEAR / 2);
+    let second = admin.add_secret(contoso.application, YEAR).await.unwrap();
+    let (now, half) = (world.clock.now(), YEAR / 2);
+    assert_eq!([ends(&first).await, ends(&second).await], [Some(now + half), Some(now + YEAR)]);
+    assert_eq!(ends("another").await, None);
+    admin.remove_other_secrets(contoso.application, &second).await.unwrap();
+    assert_eq!([ends(&first).await, ends(&second).await], [None, Some(now + YEAR)]);
 }
 
 #[tokio::test]

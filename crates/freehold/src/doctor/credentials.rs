@@ -1,0 +1,54 @@
+//! How long the client secrets of the lab's applications last, by the notes that the vaults write at their start.
+
+use std::collections::BTreeSet;
+
+use model::time::Timestamp;
+
+use super::{Finding, Verdict};
+use crate::key_file::KeyFile;
+use crate::layout::Layout;
+use crate::node::{APPLICATIONS, AVAILABILITY_OPERATOR, AVAILABILITY_SERVICE, RENEW_SECRET, noted};
+use crate::settings::Role;
+
+const CHECK: &str = "client secret";
+const DAY: u64 = 24 * 3600;
+
+/// One finding for each secret that a party of this role makes or signs in with.
+pub(super) fn all(role: Role, layout: &Layout, now: Timestamp) -> Vec<Finding> {
+    let mut names = BTreeSet::new();
+    if role.has_service() || role.has_vault() {
+        names.extend(APPLICATIONS.map(|(_, name, _)| name));
+    }
+    if role.has_service() || role.has_availability_vault() {
+        names.insert(AVAILABILITY_SERVICE);
+    }
+    if role.has_availability_vault() {
+        names.insert(AVAILABILITY_OPERATOR);
+    }
+    names.into_iter().map(|name| one(name, layout, now)).collect()
+}
+
+fn one(name: &str, layout: &Layout, now: Timestamp) -> Finding {
+    let file = layout.credential(name);
+    let again = "start the vault that knows it again: it makes a new one; then start the service again";
+    if let Err(error) = KeyFile::examine(&file) {
+        return Finding::new(CHECK, Verdict::Failed, format!("{name}: {error}"), again);
+    }
+    let Some(ends) = noted(&file) else {
+        let detail = format!("nothing says when that of {name} ends");
+        return Finding::new(
+            CHECK,
+            Verdict::NotChecked,
+            detail,
+            "the next start of the vault that knows it notes it",
+        );
+    };
+    let days = ends.since(now).as_secs() / DAY;
+    if ends <= now {
+        Finding::new(CHECK, Verdict::Failed, format!("that of {name} has ended"), again)
+    } else if ends <= now + RENEW_SECRET {
+        Finding::new(CHECK, Verdict::Warning, format!("that of {name} ends in {days} days"), again)
+    } else {
+        Finding::ok(CHECK, format!("that of {name} is good for {days} days"))
+    }
+}
