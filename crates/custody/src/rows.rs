@@ -29,6 +29,11 @@ pub(crate) const REWRAPS: Table = Table("rewraps");
 /// Calls to a vault that were announced and have no outcome yet, keyed `tenant/request/call`.
 pub(crate) const INTENTS: Table = Table("intents");
 
+/// Who is enrolled in a tenant, keyed `tenant/person`.
+pub(crate) const PEOPLE: Table = Table("people");
+/// Invitations that nobody has redeemed, keyed by the hash of their credential.
+pub(crate) const INVITATIONS: Table = Table("invitations");
+
 /// Every table that custody keeps in the service's database.
 pub const TABLES: &[Table] = &[
     TENANTS,
@@ -42,10 +47,18 @@ pub const TABLES: &[Table] = &[
     DOMAINS,
     ENROLMENTS,
     VOLUME,
+    PEOPLE,
+    INVITATIONS,
 ];
 
 /// What version 2 of the service's database has more than version 1.
-pub const ADDED: &[Step] = &[Step::Create(DOMAINS), Step::Create(ENROLMENTS), Step::Create(VOLUME)];
+pub const ADDED: &[Step] = &[
+    Step::Create(DOMAINS),
+    Step::Create(ENROLMENTS),
+    Step::Create(VOLUME),
+    Step::Create(PEOPLE),
+    Step::Create(INVITATIONS),
+];
 
 /// A value and the version of its row, to be expected when it is written back.
 #[derive(Debug, Clone)]

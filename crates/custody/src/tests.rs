@@ -3,6 +3,7 @@
 mod crashes;
 mod leases;
 mod opening;
+mod people;
 mod policies;
 mod rewrap;
 mod sequences;

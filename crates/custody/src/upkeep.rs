@@ -92,6 +92,9 @@ impl Custody {
                 if let Err(refusal) = self.shelf().prune().await {
                     tracing::warn!(code = %refusal.code, "the history of the wrap sets' replica has to wait");
                 }
+                if let Err(refusal) = self.forget_invitations().await {
+                    tracing::warn!(code = %refusal.code, "expired invitations have to wait");
+                }
                 self.clock().sleep(PRUNE_EVERY).await;
             }
         };

@@ -1,0 +1,199 @@
+//! People: invitations that are good once, roles that are the tenant's own, and tenants that see nothing of each other.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use model::caller::{Caller, Identity, Principal, Role, Subject};
+use model::id::{DirectoryId, RequestId, TenantId};
+use model::refusal::{Code, Refusal};
+use store::{Scan, Table};
+
+use super::world::World;
+use crate::people::INVITATION_LIFE;
+use crate::{Custody, Tenant};
+
+const REQUEST: [u8; 16] = [9; 16];
+
+fn request() -> RequestId {
+    RequestId::from_random(REQUEST)
+}
+
+fn somebody(directory: DirectoryId, name: &str) -> Subject {
+    let issuer = format!("https://login.vault.localhost/{directory}/");
+    Subject { issuer, directory, subject: name.into() }
+}
+
+async fn may(
+    custody: &Custody,
+    subject: &Subject,
+    tenant: TenantId,
+    needed: Role,
+) -> Result<Caller, Refusal> {
+    custody.caller(&Identity::Person(subject.clone()), request(), tenant, needed).await
+}
+
+/// A tenant with its first administrator.
+async fn founded(world: &World, directory: u8) -> (Tenant, Subject, Caller) {
+    let tenant = world.tenant(directory).await;
+    let invited = world.custody.invite_first(&Principal("operator".into()), request(), tenant.id).await;
+    let admin = somebody(tenant.directory, "admin");
+    let credential = invited.expect("invited").credential;
+    let (where_to, _) = world.custody.enrol(&admin, request(), &credential).await.expect("enrolled");
+    assert_eq!(where_to, tenant.id);
+    let caller = may(&world.custody, &admin, tenant.id, Role::Administrator).await.expect("an administrator");
+    (tenant, admin, caller)
+}
+
+async fn invite(world: &World, caller: &Caller, role: Role) -> String {
+    let invited = world.custody.invite(caller, BTreeSet::from([role])).await.expect("invited");
+    invited.credential.to_string()
+}
+
+#[tokio::test]
+async fn a_credential_is_good_once() {
+    let world = World::new().await;
+    let (tenant, _, caller) = founded(&world, 1).await;
+    let credential = invite(&world, &caller, Role::Reader).await;
+    let (first, second) = (somebody(tenant.directory, "first"), somebody(tenant.directory, "second"));
+    world.custody.enrol(&first, request(), &credential).await.expect("enrolled");
+    let refused = world.custody.enrol(&second, request(), &credential).await.expect_err("used");
+    assert_eq!(refused.code, Code::Forbidden);
+    assert!(may(&world.custody, &first, tenant.id, Role::Reader).await.is_ok());
+    let unknown = may(&world.custody, &second, tenant.id, Role::Reader).await.expect_err("not enrolled");
+    assert_eq!(unknown.code, Code::NotFound);
+}
+
+#[tokio::test]
+async fn wrong_used_expired_and_foreign_credentials_are_refused_in_the_same_words() {
+    let world = World::new().await;
+    let (tenant, _, caller) = founded(&world, 1).await;
+    let (fabrikam, _, _) = founded(&world, 2).await;
+    let person = somebody(tenant.directory, "person");
+    let used = invite(&world, &caller, Role::Reader).await;
+    world.custody.enrol(&person, request(), &used).await.expect("enrolled");
+    let foreign = invite(&world, &caller, Role::Reader).await;
+    let stranger = somebody(fabrikam.directory, "stranger");
+    let of_another = world.custody.enrol(&stranger, request(), &foreign).await.expect_err("foreign");
+    let of_used = world.custody.enrol(&person, request(), &used).await.expect_err("used");
+    let of_wrong = world.custody.enrol(&person, request(), "fhin_wrong").await.expect_err("wrong");
+    world.clock.advance(INVITATION_LIFE);
+    let of_expired = world.custody.enrol(&person, request(), &foreign).await.expect_err("expired");
+    for refused in [&of_used, &of_wrong, &of_expired] {
+        assert_eq!(*refused, of_another);
+    }
+}
+
+#[tokio::test]
+async fn who_is_not_enrolled_hears_what_he_would_hear_of_no_tenant() {
+    let world = World::new().await;
+    let (tenant, admin, _) = founded(&world, 1).await;
+    let (fabrikam, stranger, _) = founded(&world, 2).await;
+    let nowhere = TenantId::from_random([77; 16]);
+    for (who, at) in [(&stranger, tenant.id), (&admin, fabrikam.id), (&admin, nowhere)] {
+        let refused = may(&world.custody, who, at, Role::Reader).await.expect_err("not enrolled");
+        assert_eq!(refused, Refusal::new(Code::NotFound, format!("there is no tenant {at}")));
+    }
+    let operator = world.custody.caller(&Identity::Operator, request(), tenant.id, Role::Reader).await;
+    assert_eq!(operator.expect_err("the operator opens nothing").code, Code::NotFound);
+    // The same name at another issuer is somebody else.
+    let mut twin = admin.clone();
+    twin.issuer.push('x');
+    assert_eq!(
+        may(&world.custody, &twin, tenant.id, Role::Reader).await.expect_err("a twin").code,
+        Code::NotFound
+    );
+}
+
+#[tokio::test]
+async fn a_role_is_needed_and_comes_from_the_invitation_alone() {
+    let world = World::new().await;
+    let (tenant, _, caller) = founded(&world, 1).await;
+    let person = somebody(tenant.directory, "person");
+    let credential = invite(&world, &caller, Role::Reader).await;
+    world.custody.enrol(&person, request(), &credential).await.expect("enrolled");
+    let refused = may(&world.custody, &person, tenant.id, Role::Writer).await.expect_err("a reader");
+    assert_eq!(refused.code, Code::Forbidden);
+    let more = invite(&world, &caller, Role::Writer).await;
+    let (_, person_now) = world.custody.enrol(&person, request(), &more).await.expect("enrolled again");
+    assert_eq!(person_now.roles, BTreeSet::from([Role::Reader, Role::Writer]));
+    assert!(may(&world.custody, &person, tenant.id, Role::Writer).await.is_ok());
+    assert_eq!(
+        may(&world.custody, &person, tenant.id, Role::Auditor).await.expect_err("no").code,
+        Code::Forbidden
+    );
+}
+
+#[tokio::test]
+async fn the_operator_invites_the_first_administrator_and_nobody_after() {
+    let world = World::new().await;
+    let (tenant, _, _) = founded(&world, 1).await;
+    let operator = Principal("operator".into());
+    let refused =
+        world.custody.invite_first(&operator, request(), tenant.id).await.expect_err("somebody is there");
+    assert_eq!(refused.code, Code::Conflict);
+    let nowhere = TenantId::from_random([77; 16]);
+    let refused = world.custody.invite_first(&operator, request(), nowhere).await.expect_err("no tenant");
+    assert_eq!(refused.code, Code::NotFound);
+}
+
+#[tokio::test]
+async fn the_last_administrator_stays() {
+    let world = World::new().await;
+    let (tenant, admin, caller) = founded(&world, 1).await;
+    let reader = somebody(tenant.directory, "reader");
+    let credential = invite(&world, &caller, Role::Reader).await;
+    world.custody.enrol(&reader, request(), &credential).await.expect("enrolled");
+    let id = |people: &[crate::Person], who: &Subject| {
+        people.iter().find(|person| person.subject == *who).expect("enrolled").id()
+    };
+    let people = world.custody.people(&caller).await.expect("people");
+    let refused = world.custody.remove_person(&caller, &id(&people, &admin)).await.expect_err("the last one");
+    assert_eq!(refused.code, Code::Conflict);
+    let second = somebody(tenant.directory, "second");
+    let credential = invite(&world, &caller, Role::Administrator).await;
+    world.custody.enrol(&second, request(), &credential).await.expect("enrolled");
+    world.custody.remove_person(&caller, &id(&people, &admin)).await.expect("another one is there");
+    world.custody.remove_person(&caller, &id(&people, &reader)).await.expect("no administrator");
+    assert_eq!(
+        may(&world.custody, &admin, tenant.id, Role::Reader).await.expect_err("gone").code,
+        Code::NotFound
+    );
+    let left = world.custody.people(&caller).await.expect("people");
+    assert_eq!(left.iter().map(|person| &person.subject).collect::<Vec<_>>(), [&second]);
+}
+
+#[tokio::test]
+async fn two_administrators_who_remove_each_other_leave_one() {
+    let world = World::new().await;
+    let (tenant, admin, caller) = founded(&world, 1).await;
+    let second = somebody(tenant.directory, "second");
+    let credential = invite(&world, &caller, Role::Administrator).await;
+    let (_, entered) = world.custody.enrol(&second, request(), &credential).await.expect("enrolled");
+    let people = world.custody.people(&caller).await.expect("people");
+    let first = people.iter().find(|person| person.subject == admin).expect("enrolled").id();
+    let second = entered.id();
+    let (one, other) = futures::join!(
+        world.custody.remove_person(&caller, &first),
+        world.custody.remove_person(&caller, &second),
+    );
+    assert_ne!(one.is_ok(), other.is_ok(), "{one:?} {other:?}");
+    assert_eq!(world.custody.people(&caller).await.expect("people").len(), 1);
+}
+
+#[tokio::test]
+async fn expired_invitations_are_removed_and_no_credential_is_stored() {
+    let world = World::new().await;
+    let (_, _, caller) = founded(&world, 1).await;
+    let credential = invite(&world, &caller, Role::Reader).await;
+    let rows = async || {
+        let scan = Scan { prefix: "", after: None, limit: 10 };
+        world.service.0.scan(Table("invitations"), scan).await.expect("rows")
+    };
+    let [row] = &rows().await[..] else { panic!("one invitation is open") };
+    assert!(!row.key.contains(&credential) && !String::from_utf8_lossy(&row.body).contains(&credential));
+    world.custody.forget_invitations().await.expect("nothing to forget");
+    assert_eq!(rows().await.len(), 1);
+    world.clock.advance(INVITATION_LIFE + Duration::from_secs(1));
+    world.custody.forget_invitations().await.expect("forgotten");
+    assert!(rows().await.is_empty());
+}
