@@ -8,6 +8,7 @@ pub mod list;
 pub mod object;
 pub mod tenant;
 
+use std::io::Write;
 use std::sync::Arc;
 
 use model::caller::{Caller, Initiator, Principal};
@@ -17,24 +18,55 @@ use workloads::{Holder, HolderKind};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
+use crate::folder::examine;
 use crate::layout::Layout;
 use crate::node::{Edge, Lab, Wiring};
 use crate::random::SystemRandom;
+use crate::serve::first_start;
+use crate::settings::Role;
+use crate::signals::unless_stopped;
 
-/// Runs one command on the data folder, with every party in this process, and closes it again.
+/// Runs one command on the installation in the data folder, with every party in this process, and closes it again.
+///
+/// A folder that holds none is refused and not touched: a mistyped `--data` must not make one.
 pub fn with_lab<T>(
+    config: &Config,
+    command: impl AsyncFnOnce(&Lab, &Edge) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let layout = Layout::new(config);
+    examine(&layout, Role::All)?;
+    if !layout.service_database().exists() {
+        return Err(Failure::new(
+            Exit::Refused,
+            format!(
+                "{} holds no installation: look at --data; `freehold serve`, `freehold tour --data DIR` and \
+                 `freehold tenant create` make one",
+                layout.root().display()
+            ),
+        ));
+    }
+    with_new_lab(config, command)
+}
+
+/// The same, which makes an installation where there is none and tells where its keys lie.
+pub fn with_new_lab<T>(
     config: &Config,
     command: impl AsyncFnOnce(&Lab, &Edge) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::new(Exit::Ours, error))?;
-    let outcome = runtime.block_on(async {
+    let outcome = runtime.block_on(unless_stopped(async {
         let edge = Edge { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
-        let lab = Lab::open(Layout::new(config), &edge, &Wiring::free(config), &[]).await?;
+        let layout = Layout::new(config);
+        let new = !layout.service_database().exists();
+        let lab = Lab::open(layout, &edge, &Wiring::free(config), &[]).await?;
+        for line in first_start(new, &lab.layout) {
+            let _ = writeln!(anstream::stderr(), "{line}");
+        }
         let outcome = command(&lab, &edge).await;
         lab.close().await;
         outcome
-    });
+    }));
     runtime.shutdown_background();
     outcome
 }

@@ -43,11 +43,20 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     let edge = Edge { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
     let wiring = Wiring::fixed(config);
     let layout = Layout::new(config);
-    let party = match *config.role {
-        Role::All => Party::all(layout, &wiring, &edge).await?,
-        Role::Vault => Party::vault(layout, &wiring, &edge).await?,
-        Role::AvailabilityVault => Party::availability_vault(layout, &wiring, &edge).await?,
-        Role::Service => Party::service(layout, &wiring, &edge).await?,
+    let start = async {
+        match *config.role {
+            Role::All => Party::all(layout, &wiring, &edge).await,
+            Role::Vault => Party::vault(layout, &wiring, &edge).await,
+            Role::AvailabilityVault => Party::availability_vault(layout, &wiring, &edge).await,
+            Role::Service => Party::service(layout, &wiring, &edge).await,
+        }
+    };
+    let party = tokio::select! {
+        party = start => party?,
+        signal = signals.stop() => {
+            tracing::info!(signal, "asked to stop before the start was over");
+            return Ok(());
+        }
     };
     for line in &party.told {
         say(line);
@@ -180,7 +189,7 @@ fn vault_line(suffix: &str, address: SocketAddr) -> String {
 }
 
 /// Where the key files lie, told once: whoever loses them loses what they open.
-fn first_start(new: bool, layout: &Layout) -> Vec<String> {
+pub(crate) fn first_start(new: bool, layout: &Layout) -> Vec<String> {
     if !new {
         return Vec::new();
     }

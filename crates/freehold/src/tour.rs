@@ -13,7 +13,7 @@ mod words;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -22,12 +22,16 @@ use crate::exit::{Exit, Failure};
 use crate::layout::Layout;
 use crate::node::Edge;
 use crate::random::SystemRandom;
+use crate::signals::unless_stopped;
 use play::Play;
 use stage::Stage;
 use story::Story;
 
 pub use self::hands::{NoHands, StageHands};
 pub use self::story::{Report, Told};
+
+/// How long what still runs at the end of a tour may take to stop.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// What the tour is told.
 #[derive(Debug, Clone, Default)]
@@ -80,15 +84,16 @@ fn play(
     let files = input::gather(&options.files, "files")?;
     let data = Folder::choose(options)?;
     story.begin();
-    runtime.block_on(async {
+    let played = runtime.block_on(unless_stopped(async {
         let stage = Stage::set(data.path(), edge).await?;
         let mut play = Play::new(stage, hands, mail, files);
         scenes::play(&mut play, story).await;
         play.stage.strike().await;
-        Ok::<_, Failure>(())
-    })?;
-    runtime.shutdown_background();
-    Ok(data)
+        Ok(())
+    }));
+    // What still runs must not write into a temporary folder that is being removed.
+    runtime.shutdown_timeout(LAST_WORDS);
+    played.map(|()| data)
 }
 
 /// The data folder of one tour: one that is kept, or a temporary one that is gone at the end.

@@ -189,6 +189,38 @@ fn what_cannot_be_told_is_no_success() {
 }
 
 #[test]
+fn a_folder_without_an_installation_is_refused_and_not_touched() {
+    let folder = TempDir::new().expect("a folder");
+    let data = text(&folder.path().join("mistyped"));
+    let file = folder.path().join("file");
+    fs::write(&file, "x").expect("written");
+    let (file, id) = (text(&file), "00000000-0000-4000-8000-000000000000");
+    let place = ["--tenant", id, "--site", "s"];
+    let commands: [&[&str]; 6] = [
+        &["tenant", "list"],
+        &["list"],
+        &["read", "--id", id],
+        &["delete", "--id", id],
+        &["overwrite", "--id", id, &file],
+        &["import", "--create", &file],
+    ];
+    for command in commands {
+        let place: &[&str] = if command[0] == "tenant" { &[] } else { &place };
+        let output = run(&[command, place, &["--data", &data]].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{command:?}: {said}");
+        assert!(said.contains(&data) && said.contains("tenant create"), "{said}");
+        assert!(!folder.path().join("mistyped").exists(), "{command:?}");
+    }
+    let made = run(&["tenant", "create", "Contoso", "--data", &data]);
+    assert!(made.status.success());
+    let said = String::from_utf8_lossy(&made.stderr).into_owned();
+    assert!(said.contains("the keys of this node are in"), "{said}");
+    let second = run(&["tenant", "create", "Fabrikam", "--data", &data]);
+    assert_eq!(String::from_utf8_lossy(&second.stderr), "");
+}
+
+#[test]
 fn a_tenant_that_does_not_exist_has_nothing() {
     let folder = TempDir::new().expect("a folder");
     let data = Data::new(folder.path().join("data"));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -96,12 +96,35 @@ fn own_mail_and_files_leave_no_word_and_no_name_in_the_data_folder() {
 fn a_folder_that_is_in_use_is_refused_before_the_first_step() {
     let folder = TempDir::new().expect("a folder");
     let data = folder.path().join("data").display().to_string();
-    let made =
-        Command::new(env!("CARGO_BIN_EXE_freehold")).args(["tenant", "list", "--data", &data]).output();
+    let made = Command::new(env!("CARGO_BIN_EXE_freehold"))
+        .args(["tenant", "create", "Contoso", "--data", &data])
+        .output();
     assert!(made.expect("the binary runs").status.success());
     let output = tour(&["--data", &data]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("plays on a new folder"));
+}
+
+#[test]
+fn an_interrupted_tour_leaves_nothing_behind() {
+    let folder = TempDir::new().expect("a folder");
+    let keys = || {
+        let mut found = fs::read_dir(folder.path()).expect("a folder");
+        found.any(|entry| entry.expect("an entry").path().join("keys/volume.key").exists())
+    };
+    for signal in ["-INT", "-TERM"] {
+        let mut tour = Command::new(env!("CARGO_BIN_EXE_freehold"));
+        tour.arg("tour").env("TMPDIR", folder.path()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut tour = tour.spawn().expect("the binary runs");
+        while !keys() {
+            assert!(tour.try_wait().expect("a child").is_none(), "it ended by itself");
+            std::thread::yield_now();
+        }
+        let sent = Command::new("kill").args([signal, &tour.id().to_string()]).status().expect("kill");
+        assert!(sent.success());
+        assert_eq!(tour.wait().expect("it ends").code(), Some(130), "{signal}");
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0, "{signal}");
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use serde_json::json;
 use vault::{AdminFault, Administration};
 use zeroize::Zeroizing;
 
-use super::with_lab;
+use super::{with_lab, with_new_lab};
 use crate::config::Config;
 use crate::exit::{Answer, Exit, Failure, tell};
 use crate::node::{APPLICATIONS, there};
@@ -84,7 +84,7 @@ fn create(
     new: impl FnOnce(DirectoryId) -> NewTenant,
     json: bool,
 ) -> Result<Answer, Failure> {
-    with_lab(config, async |lab, edge| {
+    with_new_lab(config, async |lab, edge| {
         let custody = &lab.service.custody;
         let mut proposed = [0; 16];
         edge.random.fill(&mut proposed);
