@@ -129,7 +129,7 @@ impl Custody {
     /// Redeems a credential: it is gone, and the subject is enrolled in its tenant, in one transaction.
     ///
     /// A credential that is wrong, used, expired, or of the tenant of another directory is refused in the same words.
-    pub async fn enrol(
+    pub async fn redeem(
         &self,
         subject: &Subject,
         request: RequestId,

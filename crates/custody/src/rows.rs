@@ -13,7 +13,7 @@ pub(crate) const DIRECTORIES: Table = Table("directories");
 /// Which tenant a domain belongs to, keyed `domain`.
 pub(crate) const DOMAINS: Table = Table("domains");
 /// Tenants on their way in, whose end was not told yet, keyed `directory`.
-pub(crate) const ENROLMENTS: Table = Table("enrolments");
+pub(crate) const INTAKES: Table = Table("intakes");
 /// What the volume key is checked against, keyed `check`.
 pub(crate) const VOLUME: Table = Table("volume");
 /// Vault connections, keyed `tenant/kind`.
@@ -45,7 +45,7 @@ pub const TABLES: &[Table] = &[
     REWRAPS,
     INTENTS,
     DOMAINS,
-    ENROLMENTS,
+    INTAKES,
     VOLUME,
     PEOPLE,
     INVITATIONS,
@@ -54,7 +54,7 @@ pub const TABLES: &[Table] = &[
 /// What version 2 of the service's database has more than version 1.
 pub const ADDED: &[Step] = &[
     Step::Create(DOMAINS),
-    Step::Create(ENROLMENTS),
+    Step::Create(INTAKES),
     Step::Create(VOLUME),
     Step::Create(PEOPLE),
     Step::Create(INVITATIONS),

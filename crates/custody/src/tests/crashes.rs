@@ -109,11 +109,11 @@ async fn a_tenant_is_made_whole_or_not_at_all_and_its_directory_is_not_lost() {
 }
 
 #[tokio::test]
-async fn the_same_enrolment_again_ends_with_one_tenant_of_one_directory_wherever_it_died() {
+async fn the_same_intake_again_ends_with_one_tenant_of_one_directory_wherever_it_died() {
     let again = async |custody: &Custody, proposed: u8| {
         let directory = DirectoryId::from_random([proposed; 16]);
-        let new = custody.begin_enrolment(NewTenant { directory, ..contoso() }, true).await?;
-        let tenant = custody.enrol(&Principal("operator".into()), &new).await?;
+        let new = custody.begin_intake(NewTenant { directory, ..contoso() }, true).await?;
+        let tenant = custody.take_tenant_in(&Principal("operator".into()), &new).await?;
         Ok::<_, Refusal>((new, tenant))
     };
     every_death(
@@ -123,7 +123,7 @@ async fn the_same_enrolment_again_ends_with_one_tenant_of_one_directory_wherever
             let (new, tenant) = again(&world.custody, 2).await.expect("it goes on");
             assert_eq!(new.directory, tenant.directory, "{death:?}");
             assert_eq!(world.custody.tenants(None).await.expect("a list").len(), 1, "{death:?}");
-            world.custody.end_enrolment(new.directory).await.expect("told");
+            world.custody.end_intake(new.directory).await.expect("told");
             let (_, another) =
                 again(&world.custody, 3).await.expect("another of the same name, with no domain");
             assert_ne!(another.id, tenant.id);

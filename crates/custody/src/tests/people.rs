@@ -38,7 +38,7 @@ async fn founded(world: &World, directory: u8) -> (Tenant, Subject, Caller) {
     let invited = world.custody.invite_first(&Principal("operator".into()), request(), tenant.id).await;
     let admin = somebody(tenant.directory, "admin");
     let credential = invited.expect("invited").credential;
-    let (where_to, _) = world.custody.enrol(&admin, request(), &credential).await.expect("enrolled");
+    let (where_to, _) = world.custody.redeem(&admin, request(), &credential).await.expect("enrolled");
     assert_eq!(where_to, tenant.id);
     let caller = may(&world.custody, &admin, tenant.id, Role::Administrator).await.expect("an administrator");
     (tenant, admin, caller)
@@ -55,8 +55,8 @@ async fn a_credential_is_good_once() {
     let (tenant, _, caller) = founded(&world, 1).await;
     let credential = invite(&world, &caller, Role::Reader).await;
     let (first, second) = (somebody(tenant.directory, "first"), somebody(tenant.directory, "second"));
-    world.custody.enrol(&first, request(), &credential).await.expect("enrolled");
-    let refused = world.custody.enrol(&second, request(), &credential).await.expect_err("used");
+    world.custody.redeem(&first, request(), &credential).await.expect("enrolled");
+    let refused = world.custody.redeem(&second, request(), &credential).await.expect_err("used");
     assert_eq!(refused.code, Code::Forbidden);
     assert!(may(&world.custody, &first, tenant.id, Role::Reader).await.is_ok());
     let unknown = may(&world.custody, &second, tenant.id, Role::Reader).await.expect_err("not enrolled");
@@ -70,14 +70,14 @@ async fn wrong_used_expired_and_foreign_credentials_are_refused_in_the_same_word
     let (fabrikam, _, _) = founded(&world, 2).await;
     let person = somebody(tenant.directory, "person");
     let used = invite(&world, &caller, Role::Reader).await;
-    world.custody.enrol(&person, request(), &used).await.expect("enrolled");
+    world.custody.redeem(&person, request(), &used).await.expect("enrolled");
     let foreign = invite(&world, &caller, Role::Reader).await;
     let stranger = somebody(fabrikam.directory, "stranger");
-    let of_another = world.custody.enrol(&stranger, request(), &foreign).await.expect_err("foreign");
-    let of_used = world.custody.enrol(&person, request(), &used).await.expect_err("used");
-    let of_wrong = world.custody.enrol(&person, request(), "fhin_wrong").await.expect_err("wrong");
+    let of_another = world.custody.redeem(&stranger, request(), &foreign).await.expect_err("foreign");
+    let of_used = world.custody.redeem(&person, request(), &used).await.expect_err("used");
+    let of_wrong = world.custody.redeem(&person, request(), "fhin_wrong").await.expect_err("wrong");
     world.clock.advance(INVITATION_LIFE);
-    let of_expired = world.custody.enrol(&person, request(), &foreign).await.expect_err("expired");
+    let of_expired = world.custody.redeem(&person, request(), &foreign).await.expect_err("expired");
     for refused in [&of_used, &of_wrong, &of_expired] {
         assert_eq!(*refused, of_another);
     }
@@ -110,11 +110,11 @@ async fn a_role_is_needed_and_comes_from_the_invitation_alone() {
     let (tenant, _, caller) = founded(&world, 1).await;
     let person = somebody(tenant.directory, "person");
     let credential = invite(&world, &caller, Role::Reader).await;
-    world.custody.enrol(&person, request(), &credential).await.expect("enrolled");
+    world.custody.redeem(&person, request(), &credential).await.expect("enrolled");
     let refused = may(&world.custody, &person, tenant.id, Role::Writer).await.expect_err("a reader");
     assert_eq!(refused.code, Code::Forbidden);
     let more = invite(&world, &caller, Role::Writer).await;
-    let (_, person_now) = world.custody.enrol(&person, request(), &more).await.expect("enrolled again");
+    let (_, person_now) = world.custody.redeem(&person, request(), &more).await.expect("enrolled again");
     assert_eq!(person_now.roles, BTreeSet::from([Role::Reader, Role::Writer]));
     assert!(may(&world.custody, &person, tenant.id, Role::Writer).await.is_ok());
     assert_eq!(
@@ -142,7 +142,7 @@ async fn the_last_administrator_stays() {
     let (tenant, admin, caller) = founded(&world, 1).await;
     let reader = somebody(tenant.directory, "reader");
     let credential = invite(&world, &caller, Role::Reader).await;
-    world.custody.enrol(&reader, request(), &credential).await.expect("enrolled");
+    world.custody.redeem(&reader, request(), &credential).await.expect("enrolled");
     let id = |people: &[crate::Person], who: &Subject| {
         people.iter().find(|person| person.subject == *who).expect("enrolled").id()
     };
@@ -151,7 +151,7 @@ async fn the_last_administrator_stays() {
     assert_eq!(refused.code, Code::Conflict);
     let second = somebody(tenant.directory, "second");
     let credential = invite(&world, &caller, Role::Administrator).await;
-    world.custody.enrol(&second, request(), &credential).await.expect("enrolled");
+    world.custody.redeem(&second, request(), &credential).await.expect("enrolled");
     world.custody.remove_person(&caller, &id(&people, &admin)).await.expect("another one is there");
     world.custody.remove_person(&caller, &id(&people, &reader)).await.expect("no administrator");
     assert_eq!(
@@ -168,7 +168,7 @@ async fn two_administrators_who_remove_each_other_leave_one() {
     let (tenant, admin, caller) = founded(&world, 1).await;
     let second = somebody(tenant.directory, "second");
     let credential = invite(&world, &caller, Role::Administrator).await;
-    let (_, entered) = world.custody.enrol(&second, request(), &credential).await.expect("enrolled");
+    let (_, entered) = world.custody.redeem(&second, request(), &credential).await.expect("enrolled");
     let people = world.custody.people(&caller).await.expect("people");
     let first = people.iter().find(|person| person.subject == admin).expect("enrolled").id();
     let second = entered.id();

@@ -111,8 +111,8 @@ async fn a_domain_belongs_to_one_tenant_and_the_refusal_says_no_more_than_that_o
     let directory = world.custody.create_tenant(&operator, new(1, "free.com")).await.expect_err("taken");
     assert_eq!((domain.code, directory.code), (Code::Conflict, Code::Conflict));
     assert_eq!(domain.detail.replace("domain", "directory"), directory.detail);
-    assert_eq!(world.custody.begin_enrolment(new(2, "contoso-1.com"), true).await, Err(domain));
-    assert_eq!(world.custody.begin_enrolment(new(1, "free.com"), false).await, Err(directory));
+    assert_eq!(world.custody.begin_intake(new(2, "contoso-1.com"), true).await, Err(domain));
+    assert_eq!(world.custody.begin_intake(new(1, "free.com"), false).await, Err(directory));
     // Neither refusal took anything: the other domain and the directory are free.
     let (one, two) = futures::future::join(
         world.custody.create_tenant(&operator, new(2, "free.com")),

@@ -89,18 +89,18 @@ fn create(
         let mut proposed = [0; 16];
         edge.random.fill(&mut proposed);
         let proposed = directory.unwrap_or(DirectoryId::from_random(proposed));
-        let new = custody.begin_enrolment(new(proposed), directory.is_none()).await?;
+        let new = custody.begin_intake(new(proposed), directory.is_none()).await?;
         let administrator = match directory {
             Some(_) => None,
             None => Some(make_directory(&lab.customers.vault.administration(), &new).await?),
         };
-        let tenant = custody.enrol(&Principal("operator".into()), &new).await?;
+        let tenant = custody.take_tenant_in(&Principal("operator".into()), &new).await?;
         // Only what was told is ended: until then the same command tells another password.
         tell(&told(&tenant, administrator, json)).map_err(|failure| {
             let why = "the tenant is made, but nobody heard of it: run the same command again";
             Failure::new(Exit::Ours, format!("{failure}\n{why}").trim_start())
         })?;
-        custody.end_enrolment(new.directory).await?;
+        custody.end_intake(new.directory).await?;
         Ok(Answer::ok(""))
     })
 }
