@@ -343,7 +343,7 @@ impl Custody {
     }
 
     /// One call between its intent and its outcome.
-    async fn recorded<T>(
+    pub(crate) async fn recorded<T>(
         &self,
         caller: &Caller,
         policy: &Policy,
@@ -382,7 +382,7 @@ impl Custody {
 }
 
 /// What a vault said of a key, as the rules look at it; the subscription is known to the control plane alone.
-fn facts(described: &RootDescription) -> RootKeyFacts {
+pub(crate) fn facts(described: &RootDescription) -> RootKeyFacts {
     RootKeyFacts {
         identifier: described.key.clone(),
         key_type: described.kty.clone(),

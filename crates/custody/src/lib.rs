@@ -15,6 +15,7 @@ mod leases;
 mod memory;
 mod people;
 mod policy;
+mod probe;
 mod reach;
 mod reconcile;
 pub mod roots;
@@ -33,6 +34,7 @@ pub use custody::{Custody, CustodySettings, Parts};
 pub use leases::MAX_FLIGHTS;
 pub use people::{INVITATION_LIFE, INVITATION_PREFIX, Invited, MAX_PEOPLE, Person};
 pub use policy::Policy;
+pub use probe::{Probed, Reached};
 pub use reach::{AzureReach, MAX_CONNECTIONS, Provider};
 pub use rows::{ADDED, TABLES};
 pub use tenant::{

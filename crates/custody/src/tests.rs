@@ -5,6 +5,7 @@ mod leases;
 mod opening;
 mod people;
 mod policies;
+mod probes;
 mod rewrap;
 mod sequences;
 mod upkeep;

@@ -158,8 +158,10 @@ Examples:
     },
     /// Examine this machine and its data folder, and say what to do.
     ///
-    /// Looks at rights on files, disk encryption, the clock, ports and certificates. What it cannot tell is "not
-    /// checked", never "ok". It changes nothing. Status 1 if something must be mended.
+    /// Looks at rights on files, disk encryption, the clock, ports, certificates and client secrets, and changes nothing
+    /// of them. If nothing has failed and no service runs on the folder, it opens the folder as every command does and
+    /// asks the vaults for each root key; those calls are recorded. What it cannot tell is "not checked", never "ok".
+    /// Status 1 if something must be mended.
     #[command(after_help = "\
 Examples:
   freehold doctor

@@ -31,7 +31,7 @@ pub use self::provider::{
 pub use self::service::{SERVICE_SCHEMA, Service};
 pub use self::wiring::{AVAILABILITY_SUFFIX, VAULT_SUFFIX, Wiring};
 use crate::authority::{is_lab, lab_names};
-use crate::certificates::Certificate;
+use crate::certificates::{Certificate, CertificateFault};
 use crate::exit::{Exit, Failure};
 use crate::layout::Layout;
 use crate::settings;
@@ -41,6 +41,22 @@ use crate::wire::Names;
 pub fn shown(layout: &Layout, wiring: &Wiring, edge: &Edge) -> Result<Certificate, Failure> {
     let names = lab_names(&[&wiring.vault, &wiring.availability]);
     Ok(wiring.tls.shown(&layout.tls(), &names, edge.clock.as_ref())?)
+}
+
+/// The way to vaults that run elsewhere: at the addresses of the configuration, with what it says of trust.
+pub fn remote_reach(layout: &Layout, wiring: &Wiring, edge: &Edge) -> Result<AzureReach, Failure> {
+    let trust = wiring.tls.trusted(&layout.tls()).map_err(|error| match error {
+        error @ CertificateFault::File { .. } => {
+            let todo = "start the vault and the availability vault first, or set tls.authority";
+            Failure::new(Exit::Outage, format!("{error}: {todo}"))
+        }
+        error => error.into(),
+    })?;
+    let names = Names::new(vec![
+        (wiring.vault.domain().to_owned(), wiring.vault_at),
+        (wiring.availability.domain().to_owned(), wiring.availability_at),
+    ]);
+    reach(layout, &trust, &names, wiring, edge.clock.clone())
 }
 
 /// The way from custody to every vault of an installation, by the credentials that lie in the keys folder.

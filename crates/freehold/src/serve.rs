@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::authority::AUTHORITY;
-use crate::certificates::CertificateFault;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::exit::{Answer, Exit, Failure};
@@ -17,7 +16,7 @@ use crate::folder::{DataFolder, Standing};
 use crate::layout::Layout;
 use crate::listener::Listener;
 use crate::node::{
-    Edge, Lab, Program, Service, Wiring, prepare_applications, prepare_provider, reach, shown,
+    Edge, Lab, Program, Service, Wiring, prepare_applications, prepare_provider, remote_reach, shown,
 };
 use crate::random::SystemRandom;
 use crate::settings::Role;
@@ -130,18 +129,7 @@ impl Party {
     async fn service(layout: Layout, wiring: &Wiring, edge: &Edge) -> Result<Self, Failure> {
         let folder = DataFolder::open(layout, Role::Service)?;
         let layout = &folder.layout;
-        let trust = wiring.tls.trusted(&layout.tls()).map_err(|error| match error {
-            error @ CertificateFault::File { .. } => Failure::new(
-                Exit::Outage,
-                format!("{error}: start the vault and the availability vault first, or set tls.authority"),
-            ),
-            error => error.into(),
-        })?;
-        let names = Names::new(vec![
-            (wiring.vault.domain().to_owned(), wiring.vault_at),
-            (wiring.availability.domain().to_owned(), wiring.availability_at),
-        ]);
-        let reach = Arc::new(reach(layout, &trust, &names, wiring, edge.clock.clone())?);
+        let reach = Arc::new(remote_reach(layout, wiring, edge)?);
         let service = Service::open(layout, reach, edge).await?;
         let mut told = first_start(folder.standing == Standing::New, layout);
         told.push(format!("vaults are looked for at {} and {}", wiring.vault_at, wiring.availability_at));

@@ -174,3 +174,69 @@ fn a_listener_that_shows_a_strangers_certificate_is_not_believed() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success() && said.contains("invalid peer certificate"), "{said}");
 }
+
+/// What the doctor says about vault connections: verdict, and detail with advice.
+fn connections(arguments: &[&str]) -> Vec<(String, String)> {
+    let output = freehold(&[&["doctor", "--json"], arguments].concat()).output().expect("it runs");
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
+    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let checks = document["checks"].as_array().expect("checks").iter();
+    let connections = checks.filter(|check| check["check"] == "vault connection");
+    let told =
+        |check: &serde_json::Value| format!("{} -> {}", text(&check["detail"]), text(&check["advice"]));
+    connections.map(|check| (text(&check["verdict"]), told(check))).collect()
+}
+
+#[test]
+fn the_doctor_tells_what_stands_between_the_service_and_each_root_key() {
+    let folder = TempDir::new().expect("a folder");
+    let data = text(&folder.path().join("data"));
+    support::Data::new(folder.path().join("data"));
+    let start = |role: &str, port: &str| {
+        Process::start(&["serve", "--data", &data, "--role", role, "--listen", port])
+    };
+    let (vault, provider) = (start("vault", "127.0.0.1:0"), start("availability-vault", "127.0.0.1:0"));
+    let vault_at = format!("vault.listen=127.0.0.1:{}", vault.port());
+    let provider_at = format!("availability-vault.listen=127.0.0.1:{}", provider.port());
+    let service = ["--data", &data, "--set", "role=service", "--set", &vault_at, "--set", &provider_at];
+    let each = |more: &[&str], verdict: &str, word: &str| {
+        let told = connections(&[&service[..], more].concat());
+        assert!(
+            !told.is_empty() && told.iter().all(|(v, what)| v == verdict && what.contains(word)),
+            "{word}: {told:?}"
+        );
+        told.len()
+    };
+    assert_eq!(each(&[], "ok", "may be used"), 2, "the provider's two root keys");
+
+    support::own::certificates(folder.path(), &LAB_NAMES);
+    let stranger = format!("tls.authority={}", text(&folder.path().join("own-ca.pem")));
+    each(&["--set", &stranger], "failed", "set tls.authority to who signed");
+
+    let secret = folder.path().join("data/keys/availability-vault.secret");
+    let good = std::fs::read(&secret).expect("read");
+    std::fs::write(&secret, "of-somebody-else").expect("written");
+    each(&[], "failed", "our own credential was not accepted");
+    std::fs::write(&secret, good).expect("written");
+
+    let running = Process::start(&[&["serve"], &service[..]].concat());
+    each(&[], "not-checked", "stop what runs on this folder");
+    assert_eq!(running.stop(), Some(0));
+    assert_eq!(provider.stop(), Some(0));
+    each(&[], "failed", "unreachable");
+    assert_eq!(vault.stop(), Some(0));
+    assert_eq!(connections(&["--data", &data, "--set", "role=vault"]), [], "a vault connects to nobody");
+}
+
+#[test]
+fn the_doctor_reaches_the_customers_keys_of_a_folder_that_nobody_holds() {
+    let folder = TempDir::new().expect("a folder");
+    let data = text(&folder.path().join("data"));
+    let tour = freehold(&["tour", "--data", &data, "--json"]).output().expect("it runs");
+    assert!(tour.status.success(), "{}", String::from_utf8_lossy(&tour.stderr));
+    let told = connections(&["--data", &data]);
+    assert!(told.iter().all(|(verdict, _)| verdict == "ok"), "{told:?}");
+    for wanted in ["the provider's own: https://provider-b", "https://contoso-a", "https://contoso-b"] {
+        assert!(told.iter().any(|(_, what)| what.contains(wanted)), "{wanted}: {told:?}");
+    }
+}

@@ -1,9 +1,11 @@
-//! `freehold doctor`: examines this machine and its data folder, and says what to do. It changes nothing.
+//! `freehold doctor`: examines this machine, its data folder and the way to the vaults, and says what to do.
 //!
-//! Owns what a finding is and how findings are shown. What is looked at is in `checks` and `disk`. What cannot
-//! be told is "not checked" and never "ok".
+//! Owns what a finding is and how findings are shown. What is looked at is in `checks`, `credentials` and `disk`, which
+//! change nothing; `connections` opens a folder that has nothing to mend, as every command on it does, and its calls to
+//! vaults are recorded. What cannot be told is "not checked" and never "ok".
 
 mod checks;
+mod connections;
 mod credentials;
 mod disk;
 
@@ -64,8 +66,10 @@ impl Finding {
 
 /// Runs every check and shows what came of it; status 1 if something must be mended.
 pub fn answer(config: &Config, clock: &dyn Clock, json: bool) -> Answer {
-    let findings = checks::all(config, clock);
-    let failed = findings.iter().any(|finding| finding.verdict == Verdict::Failed);
+    let mut findings = checks::all(config, clock);
+    let failed = |findings: &[Finding]| findings.iter().any(|finding| finding.verdict == Verdict::Failed);
+    findings.extend(connections::all(config, !failed(&findings)));
+    let failed = failed(&findings);
     let text = if json {
         format!("{:#}\n", serde_json::json!({ "ok": !failed, "checks": findings }))
     } else {
