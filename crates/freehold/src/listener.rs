@@ -26,6 +26,13 @@ pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take to send the head of a request.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How often a client on HTTP/2 is asked whether it is still there.
+pub const PING_EVERY: Duration = Duration::from_secs(60);
+/// How long it may take to answer that before its connection is closed.
+pub const PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// Requests that one connection on HTTP/2 has open at a time.
+pub const MAX_STREAMS: u32 = 128;
+
 /// What protects the connections.
 #[derive(Debug, Clone)]
 pub enum Transport {
@@ -72,7 +79,7 @@ pub enum ListenError {
     },
 }
 
-/// A running listener. Dropping it does not stop it; drain or kill it.
+/// A running listener. Dropping it cuts its connections; drain or kill it to wait for its end.
 #[derive(Debug)]
 pub struct Listener {
     address: SocketAddr,
@@ -101,6 +108,9 @@ impl Listener {
         let mut server = axum_server::from_tcp(socket).map_err(failed)?.handle(handle.clone());
         server = server.first_request_timeout(HANDSHAKE_TIMEOUT + HEAD_TIMEOUT);
         server.http_builder().http1().header_read_timeout(HEAD_TIMEOUT);
+        let mut http2 = server.http_builder().http2();
+        http2.keep_alive_interval(PING_EVERY).keep_alive_timeout(PING_TIMEOUT);
+        http2.max_concurrent_streams(MAX_STREAMS);
         let bounded = Bounded(Arc::new(Semaphore::new(MAX_CONNECTIONS)));
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         let (task, certificate) = match transport {
@@ -143,12 +153,18 @@ impl Listener {
         self.ended().await;
     }
 
-    async fn ended(self) {
-        match self.task.await {
+    async fn ended(mut self) {
+        match (&mut self.task).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => tracing::warn!(address = %self.address, %error, "a listener ended badly"),
             Err(error) => tracing::error!(address = %self.address, %error, "a listener's task broke"),
         }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.handle.shutdown();
     }
 }
 
@@ -343,6 +359,35 @@ mod tests {
         let refused =
             Listener::start("service.listen", everywhere, Transport::Plain, router()).expect_err("refused");
         assert!(refused.to_string().contains("without TLS only loopback"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn a_dropped_listener_cuts_its_connections_and_frees_its_port() {
+        let listener = Listener::start("service.listen", ANY, Transport::Plain, router()).expect("listening");
+        let address = listener.address();
+        let mut stream = TcpStream::connect(address).await.expect("connected");
+        drop(listener);
+        let _ = stream.read_to_end(&mut Vec::new()).await;
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_on_http_2_is_told_how_many_requests_it_may_have_open() {
+        const MAX_CONCURRENT_STREAMS: u16 = 3;
+        let listener = Listener::start("service.listen", ANY, Transport::Plain, router()).expect("listening");
+        let mut stream = TcpStream::connect(listener.address()).await.expect("connected");
+        let hello = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+        tokio::io::AsyncWriteExt::write_all(&mut stream, hello).await.expect("sent");
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await.expect("the head of a frame");
+        assert_eq!(head[3], 4, "the first frame is SETTINGS");
+        let mut settings = vec![0; usize::from(head[1]) << 8 | usize::from(head[2])];
+        stream.read_exact(&mut settings).await.expect("settings");
+        let told = settings.chunks_exact(6).find(|one| one[..2] == MAX_CONCURRENT_STREAMS.to_be_bytes());
+        assert_eq!(told.expect("told")[2..], MAX_STREAMS.to_be_bytes());
+        listener.kill().await;
     }
 
     #[tokio::test]
