@@ -25,6 +25,7 @@ mod tenant;
 mod tenants;
 mod unwrap;
 mod upkeep;
+mod volume;
 mod wraps;
 
 pub use connection::{Reach, VaultConnection};
@@ -42,6 +43,7 @@ pub use tenant::{
 };
 pub use tenants::PAGE;
 pub use upkeep::{REST, Swept};
+pub use volume::is_volume_key_of;
 pub use wraps::{HISTORY, WRAPS_SCHEMA};
 
 #[cfg(test)]

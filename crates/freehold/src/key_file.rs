@@ -2,9 +2,9 @@
 //!
 //! Owns how such a file is made and what makes it unusable. What the key opens is the caller's.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use crypto::Random;
@@ -59,6 +59,17 @@ pub enum KeyFileError {
         /// What was written under the key.
         guards: PathBuf,
     },
+    /// It is a key, but not the one of what it guards.
+    #[error(
+        "{} is not the key that {} was made with: restore the right key file, or the database that belongs to \
+         this one", path.display(), guards.display()
+    )]
+    Wrong {
+        /// The key file.
+        path: PathBuf,
+        /// What was written under another key.
+        guards: PathBuf,
+    },
     /// The system says no.
     #[error("{}: {error}", path.display())]
     Io {
@@ -87,18 +98,31 @@ impl KeyFile {
     /// old one might still be found.
     pub fn open(path: &Path, guards: &Path, random: &dyn Random) -> Result<Self, KeyFileError> {
         let io = |error| KeyFileError::Io { path: path.to_owned(), error };
+        // Asked before the key is looked for: another process makes the key first.
+        let guarded = guards.exists();
+        if let Some(found) = Self::found(path)? {
+            return Ok(found);
+        }
+        if guarded {
+            return Err(KeyFileError::Missing { path: path.to_owned(), guards: guards.to_owned() });
+        }
+        let mut key = KeyBytes::default();
+        random.fill(key.as_mut_slice());
+        match create(path, key.as_slice()) {
+            Ok(()) => Ok(Self { key, path: path.to_owned(), created: true }),
+            // Another process was quicker, and whatever it writes is under its key.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Self::found(path)?.ok_or_else(|| io(error))
+            }
+            Err(error) => Err(io(error)),
+        }
+    }
+
+    fn found(path: &Path) -> Result<Option<Self>, KeyFileError> {
         match File::open(path) {
-            Ok(file) => Ok(Self { key: read(&file, path)?, path: path.to_owned(), created: false }),
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io(error)),
-            Err(_) if guards.exists() => {
-                Err(KeyFileError::Missing { path: path.to_owned(), guards: guards.to_owned() })
-            }
-            Err(_) => {
-                let mut key = KeyBytes::default();
-                random.fill(key.as_mut_slice());
-                create(path, key.as_slice()).map_err(io)?;
-                Ok(Self { key, path: path.to_owned(), created: true })
-            }
+            Ok(file) => Ok(Some(Self { key: read(&file, path)?, path: path.to_owned(), created: false })),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(KeyFileError::Io { path: path.to_owned(), error }),
         }
     }
 
@@ -137,24 +161,19 @@ fn read(mut file: &File, path: &Path) -> Result<KeyBytes, KeyFileError> {
 
 /// Writes a secret file that is there whole or not at all, whatever happens on the way.
 pub fn create(path: &Path, secret: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let mut draft = path.as_os_str().to_owned();
-    draft.push(".new");
-    let draft = PathBuf::from(draft);
-    // What a run that was killed here left behind holds no key that anything was written under.
-    match fs::remove_file(&draft) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(KEY_FILE_MODE).open(&draft)?;
-    // The mode above passes through the umask of the process, which may have taken the owner's rights.
-    file.set_permissions(Permissions::from_mode(KEY_FILE_MODE))?;
-    file.write_all(secret)?;
-    file.sync_all()?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // A name of its own, so that no other process takes this draft for one that was left behind. What a run that was
+    // killed here does leave behind holds no key that anything was written under.
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new-");
+    let mut draft = tempfile::Builder::new().prefix(&name).tempfile_in(folder)?;
+    // The mode of a draft passes through the umask of the process, which may have taken the owner's rights.
+    draft.as_file().set_permissions(Permissions::from_mode(KEY_FILE_MODE))?;
+    draft.write_all(secret)?;
+    draft.as_file().sync_all()?;
     // A link, not a rename: if another process was quicker, its key stays.
-    let linked = fs::hard_link(&draft, path);
-    fs::remove_file(&draft)?;
-    linked?;
+    fs::hard_link(draft.path(), path)?;
+    draft.close()?;
     File::open(folder)?.sync_all()
 }
 
@@ -234,9 +253,30 @@ mod tests {
     #[test]
     fn what_a_killed_run_left_behind_is_in_nobodys_way() {
         let place = Place::new();
-        fs::write(place.folder.path().join("volume.key.new"), "half").expect("written");
+        fs::write(place.folder.path().join("volume.key.new-abc"), "half").expect("written");
         assert!(place.open().expect("made").created);
-        assert!(!place.folder.path().join("volume.key.new").exists());
+        assert_eq!(
+            fs::read_dir(place.folder.path()).expect("a folder").count(),
+            2,
+            "and no draft of this run"
+        );
+    }
+
+    #[test]
+    fn of_many_first_starts_at_once_one_makes_the_key_and_all_have_it() {
+        let place = Place::new();
+        let start = std::sync::Barrier::new(8);
+        let open = || {
+            start.wait();
+            place.open().expect("a key")
+        };
+        let keys: Vec<KeyFile> = std::thread::scope(|scope| {
+            let starts: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+            starts.into_iter().map(|start| start.join().expect("a start")).collect()
+        });
+        assert_eq!(keys.iter().filter(|key| key.created).count(), 1);
+        let kept = place.open().expect("read");
+        assert!(keys.iter().all(|key| *key.key == *kept.key));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! `freehold tenant`: what is refused leaves nothing, and a run that was cut is finished by the same command.
+//! `freehold tenant`: what is refused leaves nothing, a run that was cut is finished by the same command, and a wrong
+//! key file is no tenant's damage.
 
 mod support;
 
@@ -85,4 +86,21 @@ fn a_creation_killed_at_any_moment_is_finished_by_the_same_command() {
         assert_eq!(all.len(), 2, "kill {kill}: {all:?}");
         println!("kill {kill}: ended {ended}, {made} tenants, again {:?}", again.status.code());
     }
+}
+
+#[test]
+fn a_wrong_key_file_is_named_at_the_start() {
+    let folder = TempDir::new().expect("a folder");
+    let data = Data::new(folder.path().join("data"));
+    for name in ["volume.key", "vault-master.key", "availability-vault-master.key"] {
+        let file = data.folder.join("keys").join(name);
+        let right = fs::read(&file).expect("a key");
+        fs::write(&file, [7; 32]).expect("written");
+        let refused = run(&["tenant", "list", "--data", &text(&data.folder)]);
+        assert_eq!(refused.status.code(), Some(4), "{name}");
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(said.contains(&format!("{} is not the key that", file.display())), "{said}");
+        fs::write(&file, right).expect("restored");
+    }
+    assert_eq!(tenants(&text(&data.folder)).len(), 1);
 }

@@ -11,7 +11,7 @@ use vault::{Limits, OpenFault, Settings, Vault};
 
 use super::Edge;
 use crate::exit::{Exit, Failure};
-use crate::key_file::KeyFile;
+use crate::key_file::{KeyFile, KeyFileError};
 use crate::listener::{Listener, Transport};
 
 /// A vault program over its own store and master key.
@@ -46,8 +46,7 @@ impl Program {
         let vault = vault.map_err(|fault| match fault {
             OpenFault::Store(error) => error.into(),
             OpenFault::MasterKey => {
-                let why = "is not the key that was made with the database: restore the right one";
-                Failure::new(Exit::Ours, format!("{fault}: {} {why}", master_key.display()))
+                KeyFileError::Wrong { path: master_key.to_owned(), guards: database.to_owned() }.into()
             }
             OpenFault::SigningKey => Failure::new(Exit::Ours, fault),
         })?;

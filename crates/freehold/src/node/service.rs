@@ -9,7 +9,7 @@ use workloads::Engine;
 
 use super::Edge;
 use crate::exit::Failure;
-use crate::key_file::KeyFile;
+use crate::key_file::{KeyFile, KeyFileError};
 use crate::layout::Layout;
 
 /// The service's database: custody's tables and the workloads' in one, so that both can share a transaction.
@@ -38,6 +38,11 @@ impl Service {
         let database = layout.service_database();
         let volume = KeyFile::open(&layout.volume_key(), &database, edge.random.as_ref())?;
         let store = Store::sqlite(&database, &SERVICE_SCHEMA).await?;
+        let path = volume.path;
+        let volume = Key::<Volume>::from_file(volume.key);
+        if !custody::is_volume_key_of(&store, &volume, edge.random.as_ref()).await? {
+            return Err(KeyFileError::Wrong { path, guards: database }.into());
+        }
         let wraps = Store::sqlite(&layout.wraps_database(), &custody::WRAPS_SCHEMA).await?;
         let blobs = Blobs::folder(&layout.blobs()).await?;
         let parts = Parts {
@@ -45,7 +50,7 @@ impl Service {
             wraps: wraps.clone(),
             replica: Replica::open(layout.wraps_replica()).await?,
             reach,
-            volume: Key::<Volume>::from_file(volume.key),
+            volume,
             settings: CustodySettings::default(),
             clock: edge.clock.clone(),
             random: edge.random.clone(),
