@@ -18,13 +18,15 @@ use workloads::{Holder, HolderKind};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
-use crate::folder::examine;
+use crate::folder::{DataFolder, examine};
 use crate::layout::Layout;
-use crate::node::{Edge, Lab, Wiring};
+use crate::node::{Edge, Lab, Service, Wiring, reach};
 use crate::random::SystemRandom;
+use crate::reserve;
 use crate::serve::first_start;
 use crate::settings::Role;
 use crate::signals::unless_stopped;
+use crate::wire::Names;
 
 /// Runs one command on the installation in the data folder, with every party in this process, and closes it again.
 ///
@@ -33,6 +35,30 @@ pub fn with_lab<T>(
     config: &Config,
     command: impl AsyncFnOnce(&Lab, &Edge) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
+    installation(config)?;
+    with_new_lab(config, command)
+}
+
+/// Runs one command with the service alone: it calls no vault, and goes on if at all possible when the disk is full.
+pub fn with_service<T>(
+    config: &Config,
+    command: impl AsyncFnOnce(&Service, &Edge) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let layout = installation(config)?;
+    run(async |edge| {
+        reserve::lend(&layout.service()).map_err(|error| Failure::of_ours(&layout.service(), &error))?;
+        let folder = DataFolder::open(layout, Role::Service)?;
+        let wiring = Wiring::fixed(config);
+        let trust = wiring.tls.trusted(&folder.layout.tls())?;
+        let nobody = Names::new(Vec::new());
+        let reach = reach(&folder.layout, &trust, &nobody, &wiring, edge.clock.clone())?;
+        let service = Service::open(&folder.layout, Arc::new(reach), edge).await?;
+        command(&service, edge).await
+    })
+}
+
+/// The data folder, if it holds an installation.
+fn installation(config: &Config) -> Result<Layout, Failure> {
     let layout = Layout::new(config);
     examine(&layout, Role::All)?;
     if !layout.service_database().exists() {
@@ -45,7 +71,7 @@ pub fn with_lab<T>(
             ),
         ));
     }
-    with_new_lab(config, command)
+    Ok(layout)
 }
 
 /// The same, which makes an installation where there is none and tells where its keys lie.
@@ -53,20 +79,24 @@ pub fn with_new_lab<T>(
     config: &Config,
     command: impl AsyncFnOnce(&Lab, &Edge) -> Result<T, Failure>,
 ) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::new(Exit::Ours, error))?;
-    let outcome = runtime.block_on(unless_stopped(async {
-        let edge = Edge { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
+    run(async |edge| {
         let layout = Layout::new(config);
         let new = !layout.service_database().exists();
-        let lab = Lab::open(layout, &edge, &Wiring::free(config), &[]).await?;
+        let lab = Lab::open(layout, edge, &Wiring::free(config), &[]).await?;
         for line in first_start(new, &lab.layout) {
             let _ = writeln!(anstream::stderr(), "{line}");
         }
-        let outcome = command(&lab, &edge).await;
+        let outcome = command(&lab, edge).await;
         lab.close().await;
         outcome
-    }));
+    })
+}
+
+fn run<T>(work: impl AsyncFnOnce(&Edge) -> Result<T, Failure>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::new(Exit::Ours, error))?;
+    let edge = Edge { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
+    let outcome = runtime.block_on(unless_stopped(work(&edge)));
     runtime.shutdown_background();
     outcome
 }
@@ -106,10 +136,10 @@ impl HolderName {
 
 impl Place {
     /// Finds the mailbox or site; makes it if that is asked for and there is none.
-    async fn find(&self, lab: &Lab, caller: &Caller, create: bool) -> Result<Holder, Failure> {
+    async fn find(&self, service: &Service, caller: &Caller, create: bool) -> Result<Holder, Failure> {
         let (kind, name) = self.holder.parts();
         let name = kind.name(name)?;
-        let engine = &lab.service.engine;
+        let engine = &service.engine;
         match engine.holder_by_name(caller, kind, &name).await {
             Err(refusal) if create && refusal.code == model::refusal::Code::NotFound => {
                 Ok(engine.create_holder(caller, kind, &name).await?)

@@ -100,21 +100,24 @@ impl std::error::Error for Failure {}
 impl Failure {
     /// What the system says of a file or folder that the caller named.
     pub fn of_file(path: &Path, error: &io::Error) -> Self {
-        Self::io(Exit::Refused, path, error)
+        if is_full(error) {
+            let advice = "free space there and run the same command again";
+            return Self::new(Exit::Outage, format!("{}: {error}: {advice}", path.display()));
+        }
+        Self::new(Exit::Refused, format!("{}: {error}", path.display()))
     }
 
     /// What the system says of a file or folder of our own.
     pub fn of_ours(path: &Path, error: &io::Error) -> Self {
-        Self::io(Exit::Ours, path, error)
-    }
-
-    fn io(otherwise: Exit, path: &Path, error: &io::Error) -> Self {
-        let path = path.display();
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => full(path),
-            _ => Self::new(otherwise, format!("{path}: {error}")),
+        if is_full(error) {
+            return full(path.display());
         }
+        Self::new(Exit::Ours, format!("{}: {error}", path.display()))
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// No space is left: one status and one advice, wherever it is noticed.
@@ -239,12 +242,19 @@ mod tests {
             Failure::from(FolderError::Io { path: path.clone(), error: io() }),
             Failure::from(FolderError::Store { path: path.clone(), error: StoreError::Full }),
             Failure::from(Refusal::new(Code::DiskFull, "no space is left for objects")),
-            Failure::of_file(&path, &io()),
         ] {
             assert_eq!(failure.exit, Exit::Outage, "{failure}");
             assert!(failure.message.starts_with("FH2003: "), "{failure}");
             assert!(failure.message.ends_with(Code::DiskFull.advice()), "{failure}");
         }
+    }
+
+    #[test]
+    fn a_full_disk_of_the_callers_own_is_the_same_status_with_the_callers_path() {
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        let failure = Failure::of_file(Path::new("out/7.eml"), &full);
+        assert_eq!(failure.exit, Exit::Outage);
+        assert!(failure.message.starts_with("out/7.eml: "), "{failure}");
     }
 
     #[test]

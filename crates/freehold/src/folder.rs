@@ -13,6 +13,7 @@ use store::{DataLock, StoreError};
 
 use crate::exit::{Exit, Failure};
 use crate::layout::Layout;
+use crate::reserve;
 use crate::settings::Role;
 
 /// The rights of the folders: what is sealed is not secret, but names, sizes and times are nobody's business.
@@ -98,6 +99,9 @@ impl DataFolder {
         folders.iter().try_for_each(|folder| make(folder))?;
         let take = |path: PathBuf| DataLock::take(&path).map_err(|error| FolderError::Store { path, error });
         let locks = parties(&layout, role).into_iter().map(take).collect::<Result<_, _>>()?;
+        if role.has_service() {
+            reserve::keep(&layout.service());
+        }
         Ok(Self { layout, standing, _locks: locks })
     }
 }

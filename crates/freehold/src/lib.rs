@@ -19,6 +19,7 @@ pub mod logs;
 pub mod node;
 pub mod pem;
 pub mod random;
+pub mod reserve;
 pub mod serve;
 pub mod settings;
 pub mod signals;

@@ -112,7 +112,7 @@ codes! {
         "Try again in a moment";
     /// The disk of the data folder is full.
     DiskFull = "FH2003", Time, 507, "disk-full",
-        "Free space in the data folder and run the same command again; what was acknowledged is kept";
+        "Free space on the disk of the data folder, if need be with `freehold delete`, and do the same again; what was acknowledged is kept";
     /// A request that breaks a rule; the detail names the field and the rule.
     BadRequest = "FH3001", Caller, 400, "bad-request",
         "Change the named field and send the request again";

@@ -51,7 +51,7 @@ pub fn answer(config: &Config, import: &Import) -> Result<Answer, Failure> {
     let kind = if import.place.holder.mailbox.is_some() { Kind::Message } else { Kind::File };
     let outcome = with_lab(config, async |lab, edge| {
         let caller = import.place.caller(edge);
-        let holder = import.place.find(lab, &caller, import.create).await?;
+        let holder = import.place.find(&lab.service, &caller, import.create).await?;
         let bar = progress(found.len() as u64);
         let items = stream::iter(found.iter().map(|found| item(found, kind)));
         let mut told = |acknowledged: &Acknowledged| {

@@ -28,7 +28,7 @@ pub struct List {
 pub fn answer(config: &Config, list: &List) -> Result<Answer, Failure> {
     with_lab(config, async |lab, edge| {
         let caller = list.place.caller(edge);
-        let holder = list.place.find(lab, &caller, false).await?;
+        let holder = list.place.find(&lab.service, &caller, false).await?;
         let (mut after, mut told) = (None, Told { json: list.json, first: true, damaged: false });
         loop {
             let page = lab.service.engine.list(&caller, holder.id, after, MAX_OBJECTS).await?;
