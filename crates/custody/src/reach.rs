@@ -1,4 +1,4 @@
-//! The way to vaults through Microsoft's client: an application for each kind of policy, and the provider's own.
+//! The way to vaults through Microsoft's client: applications for each kind of policy, and the provider's own.
 //!
 //! Owns the operator's half of every connection and the clients made of it. A client is made once for each
 //! tenant, kind and connection number; a changed connection gets a new one and the old one's token is dropped.
@@ -14,7 +14,7 @@ use model::refusal::{Code, Refusal};
 use model::time::{BoxFuture, Clock};
 
 use crate::connection::{Reach, VaultConnection};
-use crate::roots::{Application, AzureRootKeys, Connection, NoWire, RootDescription, RootKeys};
+use crate::roots::{Application, AzureRootKeys, Connection, Domains, NoWire, RootDescription, RootKeys};
 
 /// How many tenants' clients are kept; the next one starts the list anew.
 pub const MAX_CONNECTIONS: usize = 10_000;
@@ -31,12 +31,12 @@ pub struct Provider {
 }
 
 /// A client and the number of the connection that it was made for.
-type Numbered = (u64, Arc<AzureRootKeys>);
+type Numbered = (u64, Arc<Domains>);
 
 /// Reaches real vaults.
 #[derive(Debug)]
 pub struct AzureReach {
-    applications: HashMap<PolicyKind, Arc<Application>>,
+    applications: HashMap<PolicyKind, Vec<Arc<Application>>>,
     provider: Arc<AzureRootKeys>,
     roots: [KeyIdentifier; 2],
     availability: KeyIdentifier,
@@ -45,9 +45,9 @@ pub struct AzureReach {
 }
 
 impl AzureReach {
-    /// The applications by kind of policy, and the provider's own vault.
+    /// The applications by kind of policy, one for each vault domain, and the provider's own vault.
     pub fn new(
-        applications: HashMap<PolicyKind, Arc<Application>>,
+        applications: HashMap<PolicyKind, Vec<Arc<Application>>>,
         provider: Provider,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, NoWire> {
@@ -61,7 +61,7 @@ impl AzureReach {
         })
     }
 
-    fn client(&self, wanted: &VaultConnection) -> Result<Arc<AzureRootKeys>, Refusal> {
+    fn client(&self, wanted: &VaultConnection) -> Result<Arc<Domains>, Refusal> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let place = (wanted.tenant, wanted.kind);
         if let Some((number, client)) = open.get(&place)
@@ -69,20 +69,24 @@ impl AzureReach {
         {
             return Ok(client.clone());
         }
-        let application = self.applications.get(&wanted.kind).ok_or_else(|| {
+        let applications = self.applications.get(&wanted.kind).ok_or_else(|| {
             Refusal::new(Code::Ours, format!("no application is configured for {} policies", wanted.kind))
         })?;
-        let connection = Connection {
-            application: application.clone(),
-            directory: wanted.directory,
-            version: wanted.number,
-        };
-        let client = AzureRootKeys::new(connection, self.clock.clone())
+        let connected = applications.iter().map(|application| {
+            let connection = Connection {
+                application: application.clone(),
+                directory: wanted.directory,
+                version: wanted.number,
+            };
+            AzureRootKeys::new(connection, self.clock.clone())
+        });
+        let connected: Vec<_> = connected
+            .collect::<Result<_, NoWire>>()
             .map_err(|error| Refusal::new(Code::Ours, error.to_string()))?;
         if open.len() >= MAX_CONNECTIONS {
             open.clear();
         }
-        let client = Arc::new(client);
+        let client = Arc::new(Domains::new(connected));
         open.insert(place, (wanted.number, client.clone()));
         Ok(client)
     }

@@ -4,6 +4,7 @@
 //! workloads. Each party has its own store and identity, and they meet on the wire alone, here too.
 
 mod credential;
+mod further;
 mod lab;
 mod program;
 mod provider;
@@ -14,7 +15,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crypto::Random;
-use custody::roots::{Application, ClientSecret, Cloud, Connection, LabMap, Lookup, Ranges, Trust};
+use custody::roots::{Application, ClientSecret, Cloud, Connection, LabMap, Lookup, Range, Trust};
 use custody::{AzureReach, Provider};
 use model::fault::CredentialOwner;
 use model::key_identifier::KeyIdentifier;
@@ -22,6 +23,8 @@ use model::suffix::Suffix;
 use model::time::Clock;
 
 pub use self::credential::{RENEW_SECRET, SECRET_LIFE, noted};
+pub use self::further::Further;
+use self::further::public_and;
 pub use self::lab::Lab;
 pub use self::program::Program;
 pub use self::provider::{
@@ -67,12 +70,15 @@ pub fn reach(
     wiring: &Wiring,
     clock: Arc<dyn Clock>,
 ) -> Result<AzureReach, Failure> {
-    let customers = applications_of(layout, trust, names, &wiring.vault)?;
+    let customers = applications_of(layout, trust, names, &wiring.vault, &wiring.further.ranges)?;
     let mut applications = HashMap::new();
     for (kind, name, client_id) in APPLICATIONS {
-        applications.insert(kind, Arc::new(customers(name, client_id)?));
+        applications.insert(kind, vec![Arc::new(customers(name, client_id)?)]);
     }
-    let service = applications_of(layout, trust, names, &wiring.availability)?;
+    for (kind, application) in wiring.further.applications(&wiring.vault, trust)? {
+        applications.entry(kind).or_default().push(Arc::new(application));
+    }
+    let service = applications_of(layout, trust, names, &wiring.availability, &wiring.availability_ranges)?;
     let suffix = parsed(&wiring.availability)?;
     let key = |vault, name| {
         KeyIdentifier::from_parts(vault, &suffix, name, None).expect("the provider's vaults have plain names")
@@ -95,14 +101,17 @@ fn applications_of<'a>(
     trust: &'a Trust,
     names: &Names,
     suffix: &settings::Suffix,
+    ranges: &[Range],
 ) -> Result<impl Fn(&str, &str) -> Result<Application, Failure> + use<'a>, Failure> {
     let ours = |error: &dyn std::error::Error| Failure::new(Exit::Ours, error.to_string());
     let cloud = Cloud::of(parsed(suffix)?).map_err(|error| ours(&error))?;
     if trust.is_lab() && !is_lab(suffix.domain()) {
-        return Err(Failure::new(Exit::Usage, Unvouched(suffix.domain().to_owned())));
+        let unvouched = Unvouched { domain: suffix.domain().to_owned(), setting: "tls.authority" };
+        return Err(Failure::new(Exit::Usage, unvouched));
     }
     let lab = names.entries().iter().filter(|(name, _)| is_lab(name)).cloned();
     let lab = LabMap::new(lab).map_err(|error| ours(&error))?;
+    let ranges = public_and(ranges)?;
     Ok(move |name: &str, client_id: &str| {
         let path = layout.credential(name);
         Ok(Application {
@@ -110,7 +119,7 @@ fn applications_of<'a>(
             client_id: client_id.parse().map_err(|error| ours(&error))?,
             owner: CredentialOwner::Operator,
             secret: ClientSecret::read(&path).map_err(|error| ours(&error))?,
-            ranges: Ranges::only(Vec::new()).map_err(|error| ours(&error))?,
+            ranges: ranges.clone(),
             trust: trust.clone(),
             lab: lab.clone(),
             lookup: Lookup::system(),
@@ -121,9 +130,12 @@ fn applications_of<'a>(
 /// Vaults that nobody vouches for.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{0} is not below localhost, and the lab's own authority vouches for no other name: set tls.authority"
+    "{domain} is not below localhost, and the lab's own authority vouches for no other name: set {setting}"
 )]
-struct Unvouched(String);
+struct Unvouched {
+    domain: String,
+    setting: &'static str,
+}
 
 fn parsed(suffix: &settings::Suffix) -> Result<Suffix, Failure> {
     suffix.as_str().parse().map_err(|error| Failure::new(Exit::Usage, error))

@@ -6,6 +6,8 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use custody::roots::{ClientId, Range};
+
 use crate::config::{ConfigError, Layers, Value};
 use crate::logs::{LogFormat, LogLevel};
 
@@ -98,10 +100,32 @@ settings! {
     vault_listen: SocketAddr = "vault.listen", "127.0.0.1:8443";
     /// The domain of the vaults: a vault is NAME.SUFFIX. A port in it becomes part of every key identifier.
     vault_suffix: Suffix = "vault.suffix", "vault.localhost";
+    /// Address ranges that customers' vaults may lie in besides the public ones, with commas between, such as
+    /// `10.20.0.0/16, fd00:1234::/32`. Names below `localhost` are never looked up and need none.
+    vault_ranges: List<Range> = "vault.ranges", "";
+    /// Further domains of customers' vaults, with commas between, such as `vault.azure.net`. The service signs in there
+    /// as the applications below.
+    vault_domains: List<Suffix> = "vault.domains", "";
+    /// The authorities in PEM that are trusted for `vault.domains`. Empty: those of `tls.authority`.
+    vault_authority: OptionalPath = "vault.authority", "";
+    /// The client id, in `vault.domains`, of the application for mailbox policies. Empty: no such policy there.
+    exchange_id: Optional<ClientId> = "application.exchange.id", "";
+    /// The file of its client secret, readable by its owner alone.
+    exchange_secret: OptionalPath = "application.exchange.secret", "";
+    /// The client id, in `vault.domains`, of the application for site policies. Empty: no such policy there.
+    sharepoint_id: Optional<ClientId> = "application.sharepoint.id", "";
+    /// The file of its client secret, readable by its owner alone.
+    sharepoint_secret: OptionalPath = "application.sharepoint.secret", "";
+    /// The client id, in `vault.domains`, of the application for policies of all workloads. Empty: no such policy there.
+    at_rest_id: Optional<ClientId> = "application.data-at-rest.id", "";
+    /// The file of its client secret, readable by its owner alone.
+    at_rest_secret: OptionalPath = "application.data-at-rest.secret", "";
     /// Where the provider's availability vault listens.
     availability_listen: SocketAddr = "availability-vault.listen", "127.0.0.1:8444";
     /// The domain of the availability vault.
     availability_suffix: Suffix = "availability-vault.suffix", "availability.localhost";
+    /// Address ranges that the availability vault may lie in besides the public ones, with commas between.
+    availability_ranges: List<Range> = "availability-vault.ranges", "";
     /// How logs are written to standard error: text or json.
     log_format: LogFormat = "log.format", "text";
     /// The least important events of ours that are logged: error, warn, info, debug, trace or off.
@@ -202,6 +226,51 @@ impl Kind for OptionalPath {
     }
 }
 
+/// Several values in one text, with commas between; an empty text for none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct List<T>(pub Vec<T>);
+
+impl<T: Kind> Kind for List<T> {
+    const EXPECTS: &'static str = T::EXPECTS;
+
+    fn parse(text: &str) -> Option<Self> {
+        let parts = text.split(',').map(str::trim);
+        match text.trim() {
+            "" => Some(Self(Vec::new())),
+            _ => parts.map(T::parse).collect::<Option<_>>().map(Self),
+        }
+    }
+}
+
+/// A value, or an empty text for none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Optional<T>(pub Option<T>);
+
+impl<T: Kind> Kind for Optional<T> {
+    const EXPECTS: &'static str = T::EXPECTS;
+
+    fn parse(text: &str) -> Option<Self> {
+        if text.is_empty() { Some(Self(None)) } else { T::parse(text).map(|value| Self(Some(value))) }
+    }
+}
+
+impl Kind for Range {
+    const EXPECTS: &'static str =
+        "address ranges such as 10.20.0.0/16 or fd00:1234::/32, with commas between";
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
+impl Kind for ClientId {
+    const EXPECTS: &'static str = "an application's client id, or an empty text for none";
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+}
+
 /// A domain in lower case, with or without a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suffix(String);
@@ -278,6 +347,20 @@ mod tests {
             assert!(Suffix::parse(bad).is_none(), "{bad}");
         }
         assert_eq!(Suffix::parse("vault.localhost:8443").expect("good").domain(), "vault.localhost");
+    }
+
+    #[test]
+    fn a_list_has_commas_between_and_an_error_in_one_entry_is_an_error() {
+        let ranges = |text| List::<Range>::parse(text).map(|list| list.0.len());
+        assert_eq!(
+            [ranges(""), ranges("10.0.0.0/8"), ranges("10.0.0.0/8, fd00:1234::/32")],
+            [Some(0), Some(1), Some(2)]
+        );
+        for bad in ["10.0.0.1/8", "10.0.0.0/8,", "vault.azure.net"] {
+            assert_eq!(ranges(bad), None, "{bad}");
+        }
+        assert!(Optional::<ClientId>::parse("").is_some_and(|none| none.0.is_none()));
+        assert!(Optional::<ClientId>::parse("a b").is_none());
     }
 
     #[test]

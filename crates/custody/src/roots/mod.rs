@@ -10,6 +10,7 @@ mod answer;
 mod client;
 mod cloud;
 mod connection;
+mod domains;
 mod keys;
 mod range;
 mod resolver;
@@ -26,6 +27,7 @@ mod trust;
 pub use client::{AzureRootKeys, CALL_BOUND, MAX_CLIENTS, MAX_KEY_OPS, MAX_SIZES, MAX_WORD, SIZES};
 pub use cloud::{Cloud, NotACloud};
 pub use connection::{Application, ClientId, Connection, MAX_CLIENT_ID, NotAClientId};
+pub use domains::Domains;
 pub use keys::{RootDescription, RootKeys};
 pub use range::{MAX_RANGES, NotARange, Range, Ranges};
 pub use resolver::{

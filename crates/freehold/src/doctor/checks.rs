@@ -37,7 +37,7 @@ pub(super) fn all(config: &Config, clock: &dyn Clock) -> Vec<Finding> {
     if ours {
         findings.push(folders(&layout));
         findings.extend(keys(config, &layout));
-        findings.extend(credentials::all(*config.role, &layout, clock.now()));
+        findings.extend(credentials::all(config, &layout, clock.now()));
         findings.extend(replica(config, &layout));
     }
     findings.push(encryption(layout.root(), Path::new("/")));
@@ -363,6 +363,13 @@ mod tests {
         };
         assert_eq!(found("all", &clock).len(), 5);
         assert_eq!([found("vault", &clock).len(), found("service", &clock).len()], [3, 4]);
+        let further = [("role", "service"), ("application.exchange.secret", "no/such/file")];
+        let findings = all(&config(layout.root(), &further), &clock);
+        assert!(
+            findings
+                .iter()
+                .any(|finding| finding.detail.contains("application.exchange.secret: no/such/file"))
+        );
         assert!(found("vault", &clock).iter().all(|(verdict, _)| *verdict == Verdict::Ok));
         clock.advance(SECRET_LIFE - RENEW_SECRET);
         let soon = found("vault", &clock);

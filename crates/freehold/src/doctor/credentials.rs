@@ -1,20 +1,22 @@
 //! How long the client secrets of the lab's applications last, by the notes that the vaults write at their start.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use model::time::Timestamp;
 
 use super::{Finding, Verdict};
+use crate::config::Config;
 use crate::key_file::KeyFile;
 use crate::layout::Layout;
-use crate::node::{APPLICATIONS, AVAILABILITY_OPERATOR, AVAILABILITY_SERVICE, RENEW_SECRET, noted};
-use crate::settings::Role;
+use crate::node::{APPLICATIONS, AVAILABILITY_OPERATOR, AVAILABILITY_SERVICE, Further, RENEW_SECRET, noted};
 
 const CHECK: &str = "client secret";
 const DAY: u64 = 24 * 3600;
 
 /// One finding for each secret that a party of this role makes or signs in with.
-pub(super) fn all(role: Role, layout: &Layout, now: Timestamp) -> Vec<Finding> {
+pub(super) fn all(config: &Config, layout: &Layout, now: Timestamp) -> Vec<Finding> {
+    let role = *config.role;
     let mut names = BTreeSet::new();
     if role.has_service() || role.has_vault() {
         names.extend(APPLICATIONS.map(|(_, name, _)| name));
@@ -25,7 +27,22 @@ pub(super) fn all(role: Role, layout: &Layout, now: Timestamp) -> Vec<Finding> {
     if role.has_availability_vault() {
         names.insert(AVAILABILITY_OPERATOR);
     }
-    names.into_iter().map(|name| one(name, layout, now)).collect()
+    let mut findings: Vec<_> = names.into_iter().map(|name| one(name, layout, now)).collect();
+    if config.role.has_service() {
+        findings.extend(Further::of(config).secrets().map(|(setting, file)| of_others(setting, file)));
+    }
+    findings
+}
+
+/// A secret of somebody else's directory, which alone knows when it ends.
+fn of_others(setting: &str, file: &Path) -> Finding {
+    match KeyFile::examine(file) {
+        Ok(()) => Finding::ok(CHECK, format!("that of {setting} is there; its directory knows when it ends")),
+        Err(error) => {
+            let todo = "put the secret that the application's directory gave out into that file";
+            Finding::new(CHECK, Verdict::Failed, format!("{setting}.secret: {error}"), todo)
+        }
+    }
 }
 
 fn one(name: &str, layout: &Layout, now: Timestamp) -> Finding {

@@ -2,6 +2,9 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use custody::roots::Range;
+
+use super::further::Further;
 use crate::config::Config;
 use crate::settings::{Kind, Suffix};
 use crate::tls::Tls;
@@ -26,6 +29,10 @@ pub struct Wiring {
     pub availability_at: SocketAddr,
     /// What listeners show, and whom who connects trusts.
     pub tls: Tls,
+    /// What customers' vaults may be besides those of the first domain.
+    pub further: Further,
+    /// Private addresses that the availability vault may have.
+    pub availability_ranges: Vec<Range>,
 }
 
 impl Wiring {
@@ -37,6 +44,8 @@ impl Wiring {
             availability: Suffix::clone(&config.availability_suffix),
             availability_at: *config.availability_listen,
             tls: Tls::of(config),
+            further: Further::of(config),
+            availability_ranges: config.availability_ranges.0.clone(),
         }
     }
 
@@ -60,6 +69,8 @@ impl Wiring {
             availability: suffix(AVAILABILITY_SUFFIX),
             availability_at: FREE,
             tls: Tls::default(),
+            further: Further::default(),
+            availability_ranges: Vec::new(),
         }
     }
 }

@@ -4,6 +4,7 @@
 //! happens on the way. This file owns the set-up.
 
 mod answers;
+mod domains;
 mod hostile;
 mod wire;
 

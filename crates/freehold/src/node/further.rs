@@ -1,0 +1,249 @@
+//! Vaults of customers in domains that are not this installation's own: Azure's, or another house's.
+//!
+//! Owns what the operator says of them: domains, address ranges, authorities, and the applications that the service signs
+//! in as there. Each domain's token service follows from custody's table and cannot be named.
+
+use std::path::{Path, PathBuf};
+
+use custody::roots::{Application, ClientId, ClientSecret, Cloud, LabMap, Lookup, Range, Ranges, Trust};
+use model::fault::CredentialOwner;
+use model::policy::PolicyKind;
+
+use super::{Unvouched, parsed};
+use crate::authority::is_lab;
+use crate::config::Config;
+use crate::exit::{Exit, Failure};
+use crate::settings::Suffix;
+
+/// What the operator said of further domains; nothing by default.
+#[derive(Debug, Clone, Default)]
+pub struct Further {
+    domains: Vec<Suffix>,
+    /// Private addresses that customers' vaults may have, in every domain.
+    pub ranges: Vec<Range>,
+    authority: Option<PathBuf>,
+    applications: Vec<Signs>,
+}
+
+/// An application that the service signs in as.
+#[derive(Debug, Clone)]
+struct Signs {
+    kind: PolicyKind,
+    setting: &'static str,
+    id: Option<ClientId>,
+    secret: Option<PathBuf>,
+}
+
+/// Settings that say half of what is needed.
+#[derive(Debug, thiserror::Error)]
+enum Half {
+    #[error("{0}.id and {0}.secret belong together: set both or neither")]
+    Application(&'static str),
+    #[error(
+        "vault.domains has no application: set application.exchange.id and application.exchange.secret, or another kind's"
+    )]
+    NoApplication,
+    #[error("{0}.id is set, and vault.domains is empty: name the domains that it signs in to")]
+    NoDomain(&'static str),
+    #[error("vault.domains names {0}, which is vault.suffix already")]
+    Twice(String),
+}
+
+impl Further {
+    /// What the configuration says.
+    pub fn of(config: &Config) -> Self {
+        let signs = |kind, setting, id: &Option<ClientId>, secret: &Option<PathBuf>| Signs {
+            kind,
+            setting,
+            id: id.clone(),
+            secret: secret.clone(),
+        };
+        let applications = vec![
+            signs(
+                PolicyKind::Mailbox,
+                "application.exchange",
+                &config.exchange_id.0,
+                &config.exchange_secret.0,
+            ),
+            signs(
+                PolicyKind::SharePoint,
+                "application.sharepoint",
+                &config.sharepoint_id.0,
+                &config.sharepoint_secret.0,
+            ),
+            signs(
+                PolicyKind::MultiWorkload,
+                "application.data-at-rest",
+                &config.at_rest_id.0,
+                &config.at_rest_secret.0,
+            ),
+        ];
+        Self {
+            domains: config.vault_domains.0.clone(),
+            ranges: config.vault_ranges.0.clone(),
+            authority: config.vault_authority.0.clone(),
+            applications,
+        }
+    }
+
+    /// The files of the client secrets, each with its setting.
+    pub fn secrets(&self) -> impl Iterator<Item = (&'static str, &Path)> {
+        self.applications.iter().filter_map(|signs| Some((signs.setting, signs.secret.as_deref()?)))
+    }
+
+    /// An application of each kind in each domain; `own` is the domain that needs none, `trust` holds where no other
+    /// authority is named.
+    pub fn applications(
+        &self,
+        own: &Suffix,
+        trust: &Trust,
+    ) -> Result<Vec<(PolicyKind, Application)>, Failure> {
+        let named = self.named()?;
+        if let Some(twice) = self.domains.iter().find(|domain| *domain == own) {
+            return Err(Failure::new(Exit::Usage, Half::Twice(twice.as_str().to_owned())));
+        }
+        let trust = match &self.authority {
+            Some(bundle) => Trust::bundle(bundle).map_err(|error| Failure::new(Exit::Usage, error))?,
+            None => trust.clone(),
+        };
+        let mut applications = Vec::new();
+        for domain in &self.domains {
+            if trust.is_lab() && !is_lab(domain.domain()) {
+                let unvouched = Unvouched { domain: domain.domain().to_owned(), setting: "vault.authority" };
+                return Err(Failure::new(Exit::Usage, unvouched));
+            }
+            let cloud = Cloud::of(parsed(domain)?).map_err(|error| Failure::new(Exit::Usage, error))?;
+            for (kind, id, secret) in &named {
+                let application = Application {
+                    cloud: cloud.clone(),
+                    client_id: (*id).clone(),
+                    owner: CredentialOwner::Operator,
+                    secret: ClientSecret::read(secret).map_err(|error| Failure::new(Exit::Ours, error))?,
+                    ranges: public_and(&self.ranges)?,
+                    trust: trust.clone(),
+                    lab: LabMap::default(),
+                    lookup: Lookup::system(),
+                };
+                applications.push((*kind, application));
+            }
+        }
+        Ok(applications)
+    }
+
+    /// The applications that are named, each by id and file; halves are refused.
+    fn named(&self) -> Result<Vec<(PolicyKind, &ClientId, &PathBuf)>, Failure> {
+        let half = |half: Half| Failure::new(Exit::Usage, half);
+        let mut named = Vec::new();
+        for signs in &self.applications {
+            match (&signs.id, &signs.secret) {
+                (Some(_), Some(_)) if self.domains.is_empty() => {
+                    return Err(half(Half::NoDomain(signs.setting)));
+                }
+                (Some(id), Some(secret)) => named.push((signs.kind, id, secret)),
+                (None, None) => {}
+                _ => return Err(half(Half::Application(signs.setting))),
+            }
+        }
+        if named.is_empty() && !self.domains.is_empty() {
+            return Err(half(Half::NoApplication));
+        }
+        Ok(named)
+    }
+}
+
+/// The public addresses and these.
+pub(super) fn public_and(ranges: &[Range]) -> Result<Ranges, Failure> {
+    Ranges::public_and(ranges.to_vec()).map_err(|error| Failure::new(Exit::Usage, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+    use std::fs;
+    use std::net::IpAddr;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::authority::Authority;
+    use crate::cli::Flags;
+    use crate::node::Wiring;
+
+    fn further(set: &[(&str, &str)]) -> (Further, Suffix) {
+        let set = set.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let flags = Flags { set, ..Flags::default() };
+        let config =
+            Config::load(&flags, std::iter::empty::<(OsString, OsString)>()).expect("a configuration");
+        let wiring = Wiring::fixed(&config);
+        (wiring.further, wiring.vault)
+    }
+
+    /// A folder with a secret and a PEM of authorities, and the trust of its lab.
+    fn files() -> (TempDir, Trust) {
+        let folder = TempDir::new().expect("a folder");
+        let authority =
+            Authority::open(folder.path(), model::time::Timestamp(1_795_000_000_000)).expect("made");
+        let trust = Trust::lab(authority.certificate()).expect("a root");
+        crate::key_file::create(&folder.path().join("app.secret"), b"s3cret").expect("written");
+        (folder, trust)
+    }
+
+    fn path(folder: &TempDir, name: &str) -> String {
+        folder.path().join(name).display().to_string()
+    }
+
+    #[test]
+    fn real_azure_is_reached_by_an_application_of_ones_own_and_public_authorities() {
+        let (folder, trust) = files();
+        let (secret, roots) = (path(&folder, "app.secret"), path(&folder, "ca.pem"));
+        let (further, own) = further(&[
+            ("vault.domains", "vault.azure.net, vault.other.example:8443"),
+            ("vault.ranges", "10.20.0.0/16"),
+            ("vault.authority", &roots),
+            ("application.exchange.id", "11111111-1111-4111-8111-111111111111"),
+            ("application.exchange.secret", &secret),
+        ]);
+        let found = further.applications(&own, &trust).expect("configured");
+        let told: Vec<_> = found.iter().map(|(kind, found)| (*kind, found.cloud.authority())).collect();
+        assert_eq!(
+            told,
+            [
+                (PolicyKind::Mailbox, "login.microsoftonline.com"),
+                (PolicyKind::Mailbox, "login.vault.other.example:8443"),
+            ]
+        );
+        let address = |text: &str| text.parse::<IpAddr>().expect("an address");
+        for (_, application) in &found {
+            assert!(!application.trust.is_lab());
+            assert_eq!(application.client_id.to_string(), "11111111-1111-4111-8111-111111111111");
+            let allowed = ["20.50.1.2", "10.20.3.4", "10.21.0.1", "169.254.169.254"]
+                .map(|a| application.ranges.allow(address(a)));
+            assert_eq!(allowed, [true, true, false, false]);
+        }
+    }
+
+    #[test]
+    fn halves_are_refused_with_what_is_missing() {
+        let (folder, trust) = files();
+        let (secret, roots) = (path(&folder, "app.secret"), path(&folder, "ca.pem"));
+        let app = [("application.exchange.id", "app"), ("application.exchange.secret", secret.as_str())];
+        let (domain, authority) = (("vault.domains", "vault.azure.net"), ("vault.authority", roots.as_str()));
+        for (set, wanted) in [
+            (vec![domain, authority], "application.exchange.id"),
+            (vec![domain, authority, app[0]], "application.exchange.secret"),
+            (vec![app[0], app[1]], "vault.domains is empty"),
+            (vec![domain, app[0], app[1]], "vault.authority"),
+            (vec![("vault.domains", "vault.localhost"), app[0], app[1]], "vault.suffix already"),
+            (vec![("vault.domains", "azure.net"), authority, app[0], app[1]], "Microsoft's domain"),
+        ] {
+            let (further, own) = further(&set);
+            let refused = further.applications(&own, &trust).expect_err("half").to_string();
+            assert!(refused.contains(wanted), "{set:?}: {refused}");
+        }
+        let (nothing, own) = further(&[]);
+        assert!(nothing.applications(&own, &trust).expect("nothing").is_empty());
+        fs::remove_file(Path::new(&secret)).expect("removed");
+        let (lost, own) = further(&[domain, authority, app[0], app[1]]);
+        assert!(lost.applications(&own, &trust).expect_err("lost").to_string().contains("app.secret"));
+    }
+}
