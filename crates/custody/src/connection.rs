@@ -11,6 +11,7 @@ use model::id::{DepId, DirectoryId, RequestId, TenantId};
 use model::key_identifier::KeyIdentifier;
 use model::policy::PolicyKind;
 use model::refusal::Refusal;
+use model::suffix::SuffixList;
 use model::time::BoxFuture;
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +40,8 @@ pub trait Reach: Send + Sync + fmt::Debug {
     fn provider(&self) -> Arc<dyn RootKeys>;
     /// The provider's two root keys, without version.
     fn provider_roots(&self) -> [KeyIdentifier; 2];
+    /// The domains that the vaults of a policy of this kind may lie under; empty where there is no way to any.
+    fn suffixes(&self, kind: PolicyKind) -> SuffixList;
     /// Where the availability key of a policy is, or will be; without version.
     fn availability_key(&self, policy: DepId) -> KeyIdentifier;
     /// Makes an availability key in the provider's vault.

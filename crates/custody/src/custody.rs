@@ -19,6 +19,7 @@ use store::{Replica, Store};
 use crate::calls::Calls;
 use crate::connection::Reach;
 use crate::leases::Leases;
+use crate::pulse::Pulse;
 use crate::service::{Keys, Opened, Standing};
 use crate::unwrap::Unwrapper;
 use crate::wraps::WrapShelf;
@@ -74,11 +75,20 @@ impl Custody {
         let calls = Calls::new(store.clone(), clock.clone());
         let shelf = WrapShelf::new(wraps, replica, clock.clone());
         let leases = Leases::new(clock.clone());
-        let unwrapper =
-            Arc::new(Unwrapper { store, shelf, calls, reach, clock, random, leases: leases.clone() });
+        let unwrapper = Arc::new(Unwrapper {
+            store,
+            shelf,
+            calls,
+            reach,
+            clock,
+            random,
+            leases: leases.clone(),
+            pulse: Pulse::default(),
+        });
         leases.opened_by(&unwrapper);
         let custody = Self(Arc::new(Inner { unwrapper, volume, settings, asked: Asked::default() }));
         custody.reconcile().await?;
+        custody.recall_denials().await?;
         Ok(custody)
     }
 

@@ -82,14 +82,25 @@ impl Custody {
         tenant: TenantId,
         needed: Role,
     ) -> Result<Caller, Refusal> {
+        let (caller, roles) = self.member(identity, request, tenant).await?;
+        if !roles.iter().any(|role| role.includes(needed)) {
+            return Err(Refusal::new(Code::Forbidden, format!("this needs the role {needed}")));
+        }
+        Ok(caller)
+    }
+
+    /// The caller of a tenant, whatever his roles are, and which those are.
+    pub async fn member(
+        &self,
+        identity: &Identity,
+        request: RequestId,
+        tenant: TenantId,
+    ) -> Result<(Caller, BTreeSet<Role>), Refusal> {
         let Identity::Person(subject) = identity else { return Err(no_tenant(tenant)) };
         let person: Option<Kept<Person>> = load(self.store(), PEOPLE, &key(tenant, &id_of(subject))).await?;
         let person = person.ok_or_else(|| no_tenant(tenant))?.value;
-        if !person.roles.iter().any(|role| role.includes(needed)) {
-            return Err(Refusal::new(Code::Forbidden, format!("this needs the role {needed}")));
-        }
         let principal = Principal(subject.subject.clone());
-        Ok(Caller { tenant, principal, initiator: Initiator::User, request })
+        Ok((Caller { tenant, principal, initiator: Initiator::User, request }, person.roles))
     }
 
     /// Invites somebody into the caller's tenant.

@@ -11,6 +11,7 @@ use model::id::{DepId, RequestId, TenantId};
 use model::key_identifier::KeyIdentifier;
 use model::policy::PolicyKind;
 use model::refusal::{Code, Refusal};
+use model::suffix::SuffixList;
 use model::time::{BoxFuture, Clock};
 
 use crate::connection::{Reach, VaultConnection};
@@ -103,6 +104,11 @@ impl Reach for AzureReach {
 
     fn provider_roots(&self) -> [KeyIdentifier; 2] {
         self.roots.clone()
+    }
+
+    fn suffixes(&self, kind: PolicyKind) -> SuffixList {
+        let suffix = self.applications.get(&kind).map(|application| application.cloud.suffix().to_string());
+        SuffixList::new(suffix.as_deref()).expect("a cloud's suffix was parsed before")
     }
 
     fn availability_key(&self, policy: DepId) -> KeyIdentifier {

@@ -29,14 +29,29 @@ impl Custody {
     /// Takes a tenant in: its directory is claimed, its connections are numbered, and its provider-managed
     /// policy is made, under which every container starts. It goes on to its end also if the caller leaves.
     pub async fn create_tenant(&self, operator: &Principal, new: NewTenant) -> Result<Tenant, Refusal> {
-        new.check()?;
-        let (custody, operator) = (self.clone(), operator.clone());
-        to_the_end(async move { custody.create_tenant_now(operator, new).await }).await
+        let request = RequestId::from_random(self.sixteen_bytes());
+        self.create_tenant_in(request, operator, new).await
     }
 
-    async fn create_tenant_now(&self, operator: Principal, new: NewTenant) -> Result<Tenant, Refusal> {
+    /// The same, as part of a call that has an id already.
+    pub async fn create_tenant_in(
+        &self,
+        request: RequestId,
+        operator: &Principal,
+        new: NewTenant,
+    ) -> Result<Tenant, Refusal> {
+        new.check()?;
+        let (custody, operator) = (self.clone(), operator.clone());
+        to_the_end(async move { custody.create_tenant_now(request, operator, new).await }).await
+    }
+
+    async fn create_tenant_now(
+        &self,
+        request: RequestId,
+        operator: Principal,
+        new: NewTenant,
+    ) -> Result<Tenant, Refusal> {
         let id = TenantId::from_random(self.sixteen_bytes());
-        let request = RequestId::from_random(self.sixteen_bytes());
         let caller = Caller { tenant: id, principal: operator, initiator: Initiator::System, request };
         self.check_domains(&new.domains, None).await?;
         let claim = self.claim(&caller, new.directory).await?;
@@ -143,6 +158,11 @@ impl Custody {
         let scan = Scan { prefix: "", after: after.as_deref(), limit: PAGE };
         let rows = self.store().scan(TENANTS, scan).await.map_err(trouble)?;
         rows.iter().map(|row| row.parse().map_err(trouble)).collect()
+    }
+
+    /// One tenant, for its own people.
+    pub async fn own_tenant(&self, caller: &Caller) -> Result<Tenant, Refusal> {
+        Ok(self.tenant(caller.tenant).await?.value)
     }
 
     /// One tenant.

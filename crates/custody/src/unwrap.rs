@@ -25,6 +25,7 @@ use crate::connection::{self, Reach, VaultConnection};
 use crate::leases::Leases;
 use crate::memory::KeptMemories;
 use crate::policy::{self, Policy};
+use crate::pulse::Pulse;
 use crate::roots::RootKeys;
 use crate::rows::{CONNECTIONS, Kept, POLICIES, load};
 use crate::wraps::WrapShelf;
@@ -67,6 +68,7 @@ pub(crate) struct Unwrapper {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) leases: Arc<Leases>,
+    pub(crate) pulse: Pulse,
 }
 
 impl Unwrapper {

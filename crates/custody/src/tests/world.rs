@@ -12,6 +12,7 @@ use model::key_identifier::{KeyIdentifier, KeyVersion};
 use model::policy::PolicyKind;
 use model::refusal::Refusal;
 use model::settings::{Bound, Hold, Settings};
+use model::suffix::SuffixList;
 use model::time::{BoxFuture, ManualClock, Timestamp};
 use model::unwrap::Family;
 use store::{AuditRow, Faults, Replica, Scan, Schema, Store, Table};
@@ -49,6 +50,10 @@ impl Reach for Vaults {
 
     fn provider_roots(&self) -> [KeyIdentifier; 2] {
         ["provider-a", "provider-b"].map(|vault| key(vault, "root").versionless())
+    }
+
+    fn suffixes(&self, _: PolicyKind) -> SuffixList {
+        SuffixList::new(["vault.localhost"]).expect("a suffix")
     }
 
     fn availability_key(&self, policy: DepId) -> KeyIdentifier {

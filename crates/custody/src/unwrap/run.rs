@@ -236,6 +236,9 @@ impl Run<'_> {
             if let Some(epoch) = fence {
                 leases.fence(self.policy.id, epoch);
             }
+            let fault = heard.answer.judge(CredentialOwner::Operator).map(|finding| finding.fault);
+            let place = (self.caller.tenant, self.policy.id, self.policy.kind);
+            self.unwrapper.pulse.note(place, slot, fault, heard.heard);
             self.policy.epoch = known;
             self.machine = machine;
             self.basis = turn.remember.is_none().then_some(kept);

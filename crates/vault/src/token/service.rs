@@ -181,7 +181,7 @@ async fn token(
         "password" => user(core, directory, client, &form).await?,
         other => return Err(TokenRefused::grant_type(other).into()),
     };
-    let audience = audience(core, directory, &form, version)?;
+    let audience = audience(core, directory, &form, version).await?;
     let claims = claims(core, directory, &proved, audience);
     let token = signing::mint(core, &claims).await?;
     record(core, asked, directory, &proved, &claims).await?;
@@ -253,12 +253,10 @@ async fn user(core: &Core, directory: DirectoryId, client: &str, form: &Form) ->
 }
 
 /// The one resource that the token is for: `scope=RESOURCE/.default`, or `resource=` at the older endpoint.
-fn audience(
-    core: &Core,
-    directory: DirectoryId,
-    form: &Form,
-    version: Version,
-) -> Result<String, TokenRefused> {
+///
+/// Besides the vaults and the resource manager, any application that the directory has consented to is a resource: by its
+/// id, or by `api://ID`. The audience is the text that was asked for.
+async fn audience(core: &Core, directory: DirectoryId, form: &Form, version: Version) -> Result<String, No> {
     let suffix = &core.settings.suffix;
     let asked = match (form.optional("resource"), version) {
         (Some(resource), Version::One) => resource,
@@ -269,15 +267,21 @@ fn audience(
                 scope.split(' ').filter(|one| !["openid", "profile", "offline_access", ""].contains(one));
             match (asked.next().and_then(|one| one.strip_suffix("/.default")), asked.next()) {
                 (Some(resource), None) => resource,
-                _ => return Err(TokenRefused::scope(scope)),
+                _ => return Err(TokenRefused::scope(scope).into()),
             }
         }
     };
     let plain = asked.trim_end_matches('/');
-    [suffix.keys_audience(), suffix.management_audience()]
-        .into_iter()
-        .find(|known| known.eq_ignore_ascii_case(plain))
-        .ok_or_else(|| TokenRefused::resource(asked, directory))
+    let ours = [suffix.keys_audience(), suffix.management_audience()];
+    if let Some(known) = ours.into_iter().find(|known| known.eq_ignore_ascii_case(plain)) {
+        return Ok(known);
+    }
+    let id = plain.strip_prefix("api://").unwrap_or(plain).parse::<ApplicationId>();
+    let consented = match id {
+        Ok(id) => principal::of_application(core, directory, id).await?.is_some(),
+        Err(_) => false,
+    };
+    if consented { Ok(plain.to_owned()) } else { Err(TokenRefused::resource(asked, directory).into()) }
 }
 
 fn claims(core: &Core, directory: DirectoryId, proved: &Proved, audience: String) -> Claims {

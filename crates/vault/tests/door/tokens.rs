@@ -70,6 +70,21 @@ async fn an_applications_token_says_who_and_for_what() {
 }
 
 #[tokio::test]
+async fn an_application_that_the_directory_consented_to_is_a_resource_of_its_own() {
+    let world = World::new().await;
+    let contoso = &world.contoso;
+    let directory = contoso.directory.to_string();
+    for resource in [contoso.application.to_string(), format!("api://{}", contoso.application)] {
+        let claims = part(&token(&world.router, contoso, &contoso.officer, &resource).await, 1);
+        assert_eq!(claims["aud"], json!(resource));
+    }
+    let stranger: ApplicationId = "07070707-0000-4000-8000-000000000000".parse().unwrap();
+    let refused =
+        sign_in(&world.router, &directory, contoso.service.form(), &format!("api://{stranger}")).await;
+    assert_eq!((refused.status.as_u16(), number(&refused)), (400, 500011));
+}
+
+#[tokio::test]
 async fn a_users_token_carries_his_name() {
     let world = World::new().await;
     let claims = part(&token(&world.router, &world.contoso, &world.contoso.officer, RESOURCE).await, 1);

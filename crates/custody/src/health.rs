@@ -1,0 +1,100 @@
+//! Health: which policies would open now, and if not, who must act. Read alone; nothing is asked and nothing is decided.
+
+use model::caller::Caller;
+use model::fault::Fault;
+use model::id::DepId;
+use model::key_identifier::KeyIdentifier;
+use model::refusal::Refusal;
+use model::slot::Slot;
+use model::time::Timestamp;
+use store::Scan;
+
+use crate::custody::Custody;
+use crate::memory::KeptMemories;
+use crate::policy::Policy;
+use crate::pulse::{Said, Shut, together};
+use crate::rows::{POLICIES, trouble};
+use crate::tenants::PAGE;
+
+/// One policy, as its keys were last heard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PolicyHealth {
+    /// The policy.
+    pub policy: DepId,
+    /// Its name.
+    pub name: String,
+    /// Whether it would open, and if not, who must act.
+    pub said: Said,
+    /// Its two root keys.
+    pub slots: [SlotHealth; 2],
+}
+
+/// One root key, as it was last heard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlotHealth {
+    /// The key.
+    pub key: KeyIdentifier,
+    /// What it said last.
+    pub said: Said,
+    /// When.
+    pub at: Option<Timestamp>,
+    /// Why it refused, in the words of the fault table.
+    pub reason: Option<String>,
+}
+
+impl Custody {
+    /// Each policy of the caller's tenant, as its keys were last heard.
+    pub async fn health(&self, caller: &Caller) -> Result<Vec<PolicyHealth>, Refusal> {
+        let mut found = Vec::new();
+        for policy in self.policies(caller).await? {
+            found.push(self.health_of(caller, policy).await?);
+        }
+        Ok(found)
+    }
+
+    /// How many policies of this node do not open, by who must act.
+    pub fn shut(&self) -> Shut {
+        self.unwrapper().pulse.shut()
+    }
+
+    async fn health_of(&self, caller: &Caller, policy: Policy) -> Result<PolicyHealth, Refusal> {
+        let kept = KeptMemories::load(self.store(), caller.tenant, policy.id).await?;
+        let heard = self.unwrapper().pulse.of(caller.tenant, policy.id);
+        let slot = |slot: Slot, key: KeyIdentifier, heard: Option<(Said, Timestamp)>| {
+            let memory = kept.memories.of(slot);
+            let reason = memory.denied().map(|(_, reason)| reason.to_owned());
+            let (said, at) = match (heard, memory.proved()) {
+                (Some((said, at)), _) => (said, Some(at)),
+                (None, Some(proved)) => (Said::Open, Some(proved)),
+                (None, None) => (Said::Nothing, None),
+            };
+            SlotHealth { key, said, at, reason: reason.filter(|_| said == Said::Refused) }
+        };
+        let [first, second] = policy.keys;
+        let slots = [slot(Slot::First, first, heard[0]), slot(Slot::Second, second, heard[1])];
+        let said = together([slots[0].said, slots[1].said]);
+        Ok(PolicyHealth { policy: policy.id, name: policy.name.to_string(), said, slots })
+    }
+
+    /// Recalls at the start which slots have denied, so that health does not forget it in a restart.
+    pub(crate) async fn recall_denials(&self) -> Result<(), Refusal> {
+        let mut after: Option<String> = None;
+        loop {
+            let scan = Scan { prefix: "", after: after.as_deref(), limit: PAGE };
+            let page = self.store().scan(POLICIES, scan).await.map_err(trouble)?;
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.key.clone());
+            for row in &page {
+                // A damaged row is for whoever opens that policy to hear.
+                let Ok(policy) = row.parse::<Policy>() else { continue };
+                let kept = KeptMemories::load(self.store(), policy.tenant, policy.id).await?;
+                for slot in Slot::BOTH {
+                    if let Some((at, _)) = kept.memories.of(slot).denied() {
+                        let place = (policy.tenant, policy.id, policy.kind);
+                        self.unwrapper().pulse.note(place, slot, Some(Fault::Denied), at);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! People: enrolment by a one-time credential, and who belongs to a tenant.
+
+use std::collections::BTreeSet;
+
+use api::server::{Asker, At, Body, Refused, answer};
+use api::{Enrolled, Enrolment, Invitation, NewInvitation, People, Problem};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use model::caller::{Identity, Role};
+use model::id::TenantId;
+use model::refusal::{Code, Refusal};
+
+use super::{caller, shown};
+use crate::custody::Custody;
+
+/// Come in with a one-time credential
+///
+/// Whoever has a token of the tenant's directory and the credential is enrolled in its tenant; the credential is gone.
+#[utoipa::path(post, path = "/v1/enrolment", operation_id = "enrol", tag = "people",
+    request_body = Enrolment, security(("bearer" = [])),
+    responses((status = 200, body = Enrolled), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn enrol(
+    State(custody): State<Custody>,
+    asker: Asker,
+    Body(enrolment): Body<Enrolment>,
+) -> Result<Response, Refused> {
+    let Identity::Person(subject) = &asker.identity else {
+        let rule = "the operator's token enrols nobody: use a token of the tenant's directory";
+        return Err(Refused(Refusal::new(Code::Forbidden, rule)));
+    };
+    let (tenant_id, person) = custody.redeem(subject, asker.request, &enrolment.credential).await?;
+    Ok(answer(StatusCode::OK, &Enrolled { tenant_id, person: shown::person(person) }))
+}
+
+/// Who is enrolled in the tenant
+#[utoipa::path(get, path = "/v1/tenants/{tenant}/people", operation_id = "listPeople", tag = "people",
+    params(("tenant" = String, Path, format = Uuid, description = "The tenant's id")), security(("bearer" = [])),
+    responses((status = 200, body = People), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn list(
+    State(custody): State<Custody>,
+    asker: Asker,
+    At(tenant): At<TenantId>,
+) -> Result<Response, Refused> {
+    let caller = caller(&custody, &asker, tenant, Role::Administrator).await?;
+    let people = custody.people(&caller).await?.into_iter().map(shown::person).collect();
+    Ok(answer(StatusCode::OK, &People { people }))
+}
+
+/// Take somebody out of the tenant
+///
+/// His next call is refused. The last administrator cannot be removed.
+#[utoipa::path(delete, path = "/v1/tenants/{tenant}/people/{person}", operation_id = "removePerson", tag = "people",
+    params(("tenant" = String, Path, format = Uuid, description = "The tenant's id"), ("person" = String, Path, description = "The person's id")),
+    security(("bearer" = [])),
+    responses((status = 204, description = "He is out"), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn remove(
+    State(custody): State<Custody>,
+    asker: Asker,
+    At((tenant, person)): At<(TenantId, String)>,
+) -> Result<StatusCode, Refused> {
+    let caller = caller(&custody, &asker, tenant, Role::Administrator).await?;
+    custody.remove_person(&caller, &person).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Invite somebody into the tenant
+///
+/// The credential in the answer is told once, and good for seven days.
+#[utoipa::path(post, path = "/v1/tenants/{tenant}/invitations", operation_id = "invite", tag = "people",
+    params(("tenant" = String, Path, format = Uuid, description = "The tenant's id")),
+    request_body = NewInvitation, security(("bearer" = [])),
+    responses((status = 201, body = Invitation), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn invite(
+    State(custody): State<Custody>,
+    asker: Asker,
+    At(tenant): At<TenantId>,
+    Body(new): Body<NewInvitation>,
+) -> Result<Response, Refused> {
+    let caller = caller(&custody, &asker, tenant, Role::Administrator).await?;
+    let roles: BTreeSet<Role> = new.roles.into_iter().map(shown::role_given).collect();
+    let invited = custody.invite(&caller, roles).await?;
+    Ok(answer(StatusCode::CREATED, &shown::invited(&invited)))
+}

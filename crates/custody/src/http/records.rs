@@ -1,0 +1,46 @@
+//! The tenant's log, record by record, as it was hashed.
+
+use api::server::{Asked, Asker, At, Refused, answer};
+use api::{AuditPage, AuditRecord, Paging, Problem};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use model::caller::Role;
+use model::id::TenantId;
+use model::refusal::{Code, Refusal};
+use store::AuditRow;
+
+use super::caller;
+use crate::custody::Custody;
+use crate::{PAGE, hex};
+
+/// The tenant's log
+#[utoipa::path(get, path = "/v1/tenants/{tenant}/audit", operation_id = "listAudit", tag = "audit",
+    params(("tenant" = String, Path, format = Uuid, description = "The tenant's id"), Paging), security(("bearer" = [])),
+    responses((status = 200, body = AuditPage), (status = "default", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn list(
+    State(custody): State<Custody>,
+    asker: Asker,
+    At(tenant): At<TenantId>,
+    Asked(paging): Asked<Paging>,
+) -> Result<Response, Refused> {
+    let caller = caller(&custody, &asker, tenant, Role::Auditor).await?;
+    let limit = paging.limit.unwrap_or(PAGE).clamp(1, PAGE);
+    let rows = custody.audit(&caller, paging.start()?.unwrap_or(0), limit).await?;
+    let next = rows.last().filter(|_| rows.len() == limit as usize).map(|row| row.seq);
+    let records = rows.into_iter().map(record).collect::<Result<_, _>>()?;
+    Ok(answer(StatusCode::OK, &AuditPage { records, next }))
+}
+
+fn record(row: AuditRow) -> Result<AuditRecord, Refusal> {
+    let damaged = || Refusal::new(Code::Ours, format!("record {} of the log is damaged", row.seq));
+    Ok(AuditRecord {
+        sequence: row.seq,
+        at: row.at.into(),
+        body: serde_json::from_slice(&row.body).map_err(|_| damaged())?,
+        body_text: String::from_utf8(row.body.clone()).map_err(|_| damaged())?,
+        operation: row.operation.clone(),
+        previous: hex::encode(&row.previous),
+        hash: hex::encode(&row.hash),
+    })
+}
