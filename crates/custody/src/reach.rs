@@ -107,8 +107,10 @@ impl Reach for AzureReach {
     }
 
     fn suffixes(&self, kind: PolicyKind) -> SuffixList {
-        let suffix = self.applications.get(&kind).map(|application| application.cloud.suffix().to_string());
-        SuffixList::new(suffix.as_deref()).expect("a cloud's suffix was parsed before")
+        let applications = self.applications.get(&kind).into_iter().flatten();
+        let suffixes: Vec<String> =
+            applications.map(|application| application.cloud.suffix().to_string()).collect();
+        SuffixList::new(suffixes.iter().map(String::as_str)).expect("a cloud's suffix was parsed before")
     }
 
     fn availability_key(&self, policy: DepId) -> KeyIdentifier {
