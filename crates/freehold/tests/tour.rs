@@ -106,6 +106,30 @@ fn a_folder_that_is_in_use_is_refused_before_the_first_step() {
 }
 
 #[test]
+fn input_without_words_is_searched_for_by_its_lines() {
+    let input = TempDir::new().expect("a folder");
+    let (mail, files) = (input.path().join("1.eml"), input.path().join("2.csv"));
+    fs::write(&mail, "From: a@b.example\r\n\r\nok\r\n").expect("written");
+    fs::write(&files, "1;2;3;4;5;6;7;8;9\n9;8;7;6;5;4;3;2;1\n").expect("written");
+    let output =
+        tour(&["--mail", &mail.display().to_string(), "--files", &files.display().to_string(), "--json"]);
+    let steps = steps(&output);
+    assert_eq!(failed(&steps), Vec::<&Value>::new());
+    let disk = steps.iter().find(|step| step["name"] == "disk").expect("a look at the disk");
+    assert!(disk["detail"].as_str().is_some_and(|told| told.contains("2 words")), "{disk}");
+}
+
+#[test]
+fn input_that_cannot_be_read_is_named_before_anything_is_made() {
+    // A file of every process, which has nothing at its beginning that can be read.
+    let output = tour(&["--files", "/proc/self/mem"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains("/proc/self/mem: "), "{said}");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
 fn an_interrupted_tour_leaves_nothing_behind() {
     let folder = TempDir::new().expect("a folder");
     let keys = || {

@@ -89,6 +89,7 @@ pub(super) fn gather(paths: &[PathBuf], samples: &str) -> Result<Vec<Given>, Fai
         for entry in WalkDir::new(root).sort_by_file_name() {
             let entry = entry.map_err(|error| Failure::new(Exit::Refused, error))?;
             if entry.file_type().is_file() {
+                readable(entry.path())?;
                 given.push(Given {
                     name: name(root, entry.path()),
                     source: Source::File(entry.path().into()),
@@ -100,6 +101,12 @@ pub(super) fn gather(paths: &[PathBuf], samples: &str) -> Result<Vec<Given>, Fai
         return Err(Failure::new(Exit::Refused, format!("no file at {}", paths[0].display())));
     }
     Ok(given)
+}
+
+/// Refuses a file that cannot be read, before a step is told that would fail for it.
+fn readable(path: &Path) -> Result<(), Failure> {
+    let read = File::open(path).and_then(|mut file| file.read(&mut [0]));
+    read.map(|_| ()).map_err(|error| Failure::of_file(path, &error))
 }
 
 fn name(root: &Path, path: &Path) -> String {

@@ -50,7 +50,8 @@ pub(super) struct Play {
 /// What a person typed and what was on no disk of ours before it was brought in.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    pub(super) words: BTreeSet<String>,
+    /// Empty where the input has none that are long enough; `None` until the import has looked.
+    pub(super) words: Option<BTreeSet<String>>,
     pub(super) subjects: BTreeSet<String>,
     pub(super) names: BTreeSet<String>,
 }

@@ -48,6 +48,8 @@ const OURS: &[&str] = &[
 ];
 /// Words of more bytes are rarely words.
 const LONGEST: usize = 40;
+/// Bytes of a piece of a line: many enough that numbers do not occur by chance either.
+pub(super) const RUN: usize = 12;
 /// How much of a file is looked at in one go.
 const WINDOW: usize = 1 << 20;
 
@@ -104,6 +106,21 @@ pub(super) fn pick(texts: &[String], enough: usize, limit: usize) -> BTreeSet<St
         }
     }
     picked
+}
+
+/// Pieces of lines to look for where there are no words: of scripts without spaces, or of tables of numbers.
+pub(super) fn runs(texts: &[String], limit: usize) -> BTreeSet<String> {
+    let share = limit.div_ceil(texts.len().max(1));
+    let of = |line: &str| {
+        let end = line.char_indices().map(|(at, c)| at + c.len_utf8()).find(|end| *end >= RUN)?;
+        Some(line[..end].to_owned())
+    };
+    // What was no text has no such place in the bytes that were given.
+    let sound = |run: &String| !run.contains([char::REPLACEMENT_CHARACTER, '\0']) && !is_ours(run);
+    let pick = |text: &String| {
+        text.lines().map(str::trim).filter_map(of).filter(sound).take(share).collect::<Vec<_>>()
+    };
+    texts.iter().flat_map(pick).take(limit).collect()
 }
 
 /// Words of a language, not pieces of an encoding: no digits, and capitals at the front alone.
@@ -223,6 +240,17 @@ mod tests {
         let words = pick(&[text.to_owned()], 3, 5);
         assert!(words.len() >= 3, "{words:?}");
         assert_eq!(Search::of(&words).within(text.as_bytes()), words);
+    }
+
+    #[test]
+    fn where_there_are_no_words_pieces_of_lines_are_picked() {
+        let texts = ["灯台守の日誌、三月の記録\n短い".to_owned(), "17;4;2026;0.731;12\nno".to_owned()];
+        let picked = runs(&texts, 400);
+        assert_eq!(picked.len(), 2, "{picked:?}");
+        for run in &picked {
+            assert!(run.len() >= RUN && texts.iter().any(|text| text.contains(run)), "{run}");
+        }
+        assert!(runs(&["\u{fffd}PNG\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}".to_owned()], 9).is_empty());
     }
 
     #[test]

@@ -59,9 +59,12 @@ pub(super) async fn before(play: &mut Play) -> Result<Evidence, Broken> {
 pub(super) async fn import(play: &mut Play) -> Result<Evidence, Broken> {
     let admin = play.person("admin@contoso.com")?;
     let Places { alice, bob, site } = play.places()?.clone();
-    play.known.words = words_to_find(play)?;
-    // The first message is in alice's mailbox already; the rest is spread over both.
-    let rest = play.mail.get(1..).unwrap_or_default().to_vec();
+    play.known.words = Some(words_to_find(play)?);
+    // The first message is in alice's mailbox already; the rest is spread over both. One alone goes to both.
+    let rest = match play.mail.as_slice() {
+        [_, rest @ ..] if !rest.is_empty() => rest.to_vec(),
+        one => one.to_vec(),
+    };
     let (to_bob, to_alice): (Vec<_>, Vec<_>) = rest.into_iter().enumerate().partition(|(at, _)| at % 3 == 0);
     let strip = |given: Vec<(usize, Given)>| given.into_iter().map(|(_, given)| given).collect();
     let mut lines = Vec::new();
@@ -150,11 +153,12 @@ fn subjects_and_names(play: &Play) -> Result<Known, Broken> {
     Ok(known)
 }
 
-/// Words of the input that are on no disk of ours yet, though the first message is.
+/// Words of the input, or pieces of its lines where it has none, that are on no disk of ours yet, though the first message is.
 fn words_to_find(play: &Play) -> Result<BTreeSet<String>, Broken> {
     let texts = play.given().skip(1).map(|(given, kind)| Ok(given.decoded(kind)?.text));
     let texts = texts.collect::<std::io::Result<Vec<String>>>().map_err(Broken::because)?;
-    unknown(play, words::pick(&texts, ENOUGH, WORDS))
+    let words = unknown(play, words::pick(&texts, ENOUGH, WORDS))?;
+    if words.is_empty() { unknown(play, words::runs(&texts, WORDS)) } else { Ok(words) }
 }
 
 /// What of it lies nowhere yet: what stands there before the import proves nothing when it stands there afterwards.

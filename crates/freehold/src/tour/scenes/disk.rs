@@ -6,7 +6,7 @@ use store::Table;
 
 use crate::tour::play::{Known, Play};
 use crate::tour::story::{Broken, Evidence};
-use crate::tour::words::Search;
+use crate::tour::words::{RUN, Search};
 
 /// Where the workloads keep what small objects hold.
 const OBJECTS: Table = Table("objects");
@@ -20,9 +20,12 @@ const LINES: usize = 3;
 pub(super) async fn search(play: &mut Play) -> Result<Evidence, Broken> {
     let root = play.stage.layout().root().to_owned();
     let Known { words, subjects, names } = &play.known;
+    let words =
+        words.as_ref().ok_or_else(|| Broken::because("nothing was imported: an earlier step failed"))?;
     let all: BTreeSet<String> = [words, subjects, names].into_iter().flatten().cloned().collect();
-    if words.is_empty() {
-        return Err(Broken::because("the input has no words to look for: an earlier step failed"));
+    if all.is_empty() {
+        let why = "the input has no word, line, subject or name that is long enough to be looked for";
+        return Err(Broken(format!("{why}: give the tour other mail or files")));
     }
     let search = Search::of(&all);
     let mut there = BTreeSet::new();
@@ -46,6 +49,12 @@ pub(super) async fn search(play: &mut Play) -> Result<Evidence, Broken> {
         subjects.len(),
         names.len()
     )];
+    if words.is_empty() {
+        lines.push(format!(
+            "of its content nothing was looked for: it has no word and no line of {RUN} bytes or more that does not \
+             occur by chance"
+        ));
+    }
     lines.extend(dump(play).await?);
     Ok(lines)
 }
