@@ -35,6 +35,17 @@ pub enum FolderError {
         /// The first thing that is not ours.
         found: String,
     },
+    /// Its key files lie as builds before the first release kept them: all parties' in one folder.
+    #[error(
+        "{} lies where builds before the first release kept it: move it to {}, with every other key file to the folder \
+         of its party, or start with a new folder", path.display(), now.display()
+    )]
+    Former {
+        /// The key file.
+        path: PathBuf,
+        /// Where it belongs.
+        now: PathBuf,
+    },
     /// The store refuses the folder of a party: a newer program wrote it, or another process holds it.
     #[error("{}: {error}", path.display())]
     Store {
@@ -56,7 +67,7 @@ pub enum FolderError {
 impl From<FolderError> for Failure {
     fn from(error: FolderError) -> Self {
         match &error {
-            FolderError::Foreign { .. } => Self::new(Exit::Refused, error),
+            FolderError::Foreign { .. } | FolderError::Former { .. } => Self::new(Exit::Refused, error),
             FolderError::Store { error: StoreError::Full, .. } => StoreError::Full.into(),
             FolderError::Store { error: fault, .. } => Self::new(Self::from(fault.clone()).exit, error),
             FolderError::Io { path, error } => Self::of_ours(path, error),
@@ -87,9 +98,17 @@ impl DataFolder {
     /// Opens a data folder for a role, and makes what is missing of it.
     pub fn open(layout: Layout, role: Role) -> Result<Self, FolderError> {
         let standing = examine(&layout, role)?;
-        let mut folders = vec![layout.root().to_owned(), layout.keys().to_owned(), layout.tls()];
+        let mut folders =
+            vec![layout.root().to_owned(), layout.keys().to_owned(), layout.handover(), layout.tls()];
+        if role.has_vault() {
+            folders.push(layout.vault_keys());
+        }
+        if role.has_availability_vault() {
+            folders.push(layout.availability_keys());
+        }
         if role.has_service() {
             folders.extend([
+                layout.service_keys(),
                 layout.service(),
                 layout.blobs(),
                 layout.wraps(),
@@ -119,6 +138,17 @@ pub fn examine(layout: &Layout, role: Role) -> Result<Standing, FolderError> {
         if !layout.is_ours(&entry.path()) {
             let found = entry.file_name().to_string_lossy().chars().take(MAX_SHOWN).collect();
             return Err(FolderError::Foreign { path: root.to_owned(), found });
+        }
+    }
+    let former = [
+        ("volume.key", layout.volume_key()),
+        ("vault-master.key", layout.vault_master_key()),
+        ("availability-vault-master.key", layout.availability_master_key()),
+    ];
+    for (name, now) in former {
+        let path = layout.keys().join(name);
+        if path.exists() {
+            return Err(FolderError::Former { path, now });
         }
     }
     let mut standing = Standing::New;
@@ -215,6 +245,8 @@ mod tests {
         let (_keep, layout) = place();
         let vault = open(&layout, Role::Vault).expect("made");
         assert!(!layout.service().exists() && !layout.availability_vault().exists());
+        assert!(layout.vault_keys().is_dir());
+        assert!(!layout.service_keys().exists() && !layout.availability_keys().exists());
         let service = open(&layout, Role::Service).expect("another process could");
         assert_eq!(service.standing, Standing::New);
         let refused = open(&layout, Role::All).expect_err("held");
@@ -245,6 +277,24 @@ mod tests {
         let refused = open(&layout, Role::All).expect_err("refused");
         assert!(refused.to_string().contains("letter.txt"), "{refused}");
         assert!(!layout.vault().exists());
+    }
+
+    #[test]
+    fn keys_where_they_once_lay_are_named_with_where_they_belong() {
+        let (_keep, layout) = place();
+        drop(open(&layout, Role::All).expect("made"));
+        for (former, now) in [
+            ("volume.key", "keys/service/volume.key"),
+            ("vault-master.key", "keys/vault/master.key"),
+            ("availability-vault-master.key", "keys/availability-vault/master.key"),
+        ] {
+            fs::write(layout.keys().join(former), [0; 32]).expect("written");
+            let refused = open(&layout, Role::All).expect_err("refused");
+            assert!(refused.to_string().contains(now), "{refused}");
+            assert_eq!(Failure::from(refused).exit, Exit::Refused);
+            fs::remove_file(layout.keys().join(former)).expect("removed");
+        }
+        open(&layout, Role::All).expect("as it should be");
     }
 
     #[test]

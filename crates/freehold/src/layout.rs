@@ -38,7 +38,9 @@ impl Layout {
     pub fn folders(&self) -> Vec<PathBuf> {
         let (keys, replica) = (self.keys.clone(), self.replica.clone());
         let parties = [self.service(), self.blobs(), self.wraps(), self.vault(), self.availability_vault()];
-        [self.root.clone(), keys, replica, self.tls()].into_iter().chain(parties).collect()
+        let of_parties = [self.service_keys(), self.vault_keys(), self.availability_keys(), self.handover()];
+        let shared = [self.root.clone(), keys, replica, self.tls()];
+        shared.into_iter().chain(parties).chain(of_parties).collect()
     }
 
     /// Whether something right below the root belongs there.
@@ -100,29 +102,54 @@ impl Layout {
         self.availability_vault().join("vault.sqlite")
     }
 
-    /// The folder of the node's key files.
+    /// The folder of all key files: one folder in it for each party, and one for what a party hands to another.
     pub fn keys(&self) -> &Path {
         &self.keys
     }
 
+    /// The service's own key files.
+    pub fn service_keys(&self) -> PathBuf {
+        self.keys.join("service")
+    }
+
+    /// The key vault's own key files.
+    pub fn vault_keys(&self) -> PathBuf {
+        self.keys.join("vault")
+    }
+
+    /// The availability vault's own key files.
+    pub fn availability_keys(&self) -> PathBuf {
+        self.keys.join("availability-vault")
+    }
+
+    /// What the vaults hand to the service: the client secrets of its applications, and nothing else.
+    pub fn handover(&self) -> PathBuf {
+        self.keys.join("handover")
+    }
+
     /// The client secret of one of the service's applications.
     pub fn credential(&self, name: &str) -> PathBuf {
-        self.keys.join(format!("{name}.secret"))
+        self.handover().join(format!("{name}.secret"))
+    }
+
+    /// The client secret that the availability vault is set up with; it is handed to nobody.
+    pub fn operator_secret(&self) -> PathBuf {
+        self.availability_keys().join("operator.secret")
     }
 
     /// The volume key, under which everything lies that is under no policy.
     pub fn volume_key(&self) -> PathBuf {
-        self.keys.join("volume.key")
+        self.service_keys().join("volume.key")
     }
 
     /// The key vault's master key.
     pub fn vault_master_key(&self) -> PathBuf {
-        self.keys.join("vault-master.key")
+        self.vault_keys().join("master.key")
     }
 
     /// The availability vault's master key.
     pub fn availability_master_key(&self) -> PathBuf {
-        self.keys.join("availability-vault-master.key")
+        self.availability_keys().join("master.key")
     }
 
     /// The folder of the lab's own authority and certificate.

@@ -213,7 +213,7 @@ fn the_doctor_tells_what_stands_between_the_service_and_each_root_key() {
     let stranger = format!("tls.authority={}", text(&folder.path().join("own-ca.pem")));
     each(&["--set", &stranger], "failed", "set tls.authority to who signed");
 
-    let secret = folder.path().join("data/keys/availability-vault.secret");
+    let secret = folder.path().join("data/keys/handover/availability-vault.secret");
     let good = std::fs::read(&secret).expect("read");
     std::fs::write(&secret, "of-somebody-else").expect("written");
     each(&[], "failed", "our own credential was not accepted");
@@ -239,4 +239,51 @@ fn the_doctor_reaches_the_customers_keys_of_a_folder_that_nobody_holds() {
     for wanted in ["the provider's own: https://provider-b", "https://contoso-a", "https://contoso-b"] {
         assert!(told.iter().any(|(_, what)| what.contains(wanted)), "{wanted}: {told:?}");
     }
+}
+
+#[test]
+fn each_party_runs_on_a_folder_that_holds_its_own_files_and_what_was_handed_over() {
+    let folder = TempDir::new().expect("a folder");
+    let whole = support::Data::new(folder.path().join("whole")).folder;
+    let part = |name: &str, folders: &[&str], secrets: &[&str]| {
+        let root = folder.path().join(name);
+        let handed: Vec<_> = secrets.iter().map(|secret| format!("keys/handover/{secret}.secret")).collect();
+        support::copy(&whole, &root);
+        let ours = |path: &str| {
+            folders.iter().any(|ours| path.starts_with(ours)) || handed.iter().any(|ours| path == ours)
+        };
+        for path in support::tree(&root).keys().filter(|path| !ours(path)) {
+            std::fs::remove_file(root.join(path)).expect("removed");
+        }
+        text(&root)
+    };
+    let customers = ["exchange", "sharepoint", "data-at-rest"];
+    let customer = part("customer", &["vault/", "keys/vault/"], &customers);
+    let provider =
+        part("provider", &["availability-vault/", "keys/availability-vault/"], &["availability-vault"]);
+    let handed = [&customers[..], &["availability-vault"]].concat();
+    let service = part("service", &["service/", "wraps", "keys/service/"], &handed);
+
+    let start = |data: &str, role: &str| {
+        Process::start(&["serve", "--data", data, "--role", role, "--listen", "127.0.0.1:0"])
+    };
+    let vaults = [start(&customer, "vault"), start(&provider, "availability-vault")];
+    let pem = |data: &String| std::fs::read_to_string(format!("{data}/tls/ca.pem")).expect("an authority");
+    let authorities = folder.path().join("authorities.pem");
+    std::fs::write(&authorities, pem(&customer) + &pem(&provider)).expect("written");
+    let set = [
+        "role=service".to_owned(),
+        format!("tls.authority={}", text(&authorities)),
+        format!("vault.listen=127.0.0.1:{}", vaults[0].port()),
+        format!("availability-vault.listen=127.0.0.1:{}", vaults[1].port()),
+    ];
+    let set: Vec<_> = set.iter().flat_map(|setting| ["--set", setting]).collect();
+    let told = connections(&[&["--data", &service], &set[..]].concat());
+    assert!(told.len() == 2 && told.iter().all(|(verdict, _)| verdict == "ok"), "{told:?}");
+    vaults.into_iter().for_each(|vault| assert_eq!(vault.stop(), Some(0)));
+    let keys = |data: &str| {
+        let files = support::tree(std::path::Path::new(data)).into_keys();
+        files.filter(|path| path.starts_with("keys/") && !path.ends_with(".ends")).collect::<Vec<_>>()
+    };
+    assert_eq!([keys(&service).len(), keys(&customer).len(), keys(&provider).len()], [5, 4, 3]);
 }

@@ -92,7 +92,7 @@ fn a_creation_killed_at_any_moment_is_finished_by_the_same_command() {
 fn a_wrong_key_file_is_named_at_the_start() {
     let folder = TempDir::new().expect("a folder");
     let data = Data::new(folder.path().join("data"));
-    for name in ["volume.key", "vault-master.key", "availability-vault-master.key"] {
+    for name in ["service/volume.key", "vault/master.key", "availability-vault/master.key"] {
         let file = data.folder.join("keys").join(name);
         let right = fs::read(&file).expect("a key");
         fs::write(&file, [7; 32]).expect("written");

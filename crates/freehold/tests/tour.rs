@@ -134,7 +134,7 @@ fn an_interrupted_tour_leaves_nothing_behind() {
     let folder = TempDir::new().expect("a folder");
     let keys = || {
         let mut found = fs::read_dir(folder.path()).expect("a folder");
-        found.any(|entry| entry.expect("an entry").path().join("keys/volume.key").exists())
+        found.any(|entry| entry.expect("an entry").path().join("keys/service/volume.key").exists())
     };
     for signal in ["-INT", "-TERM"] {
         let mut tour = Command::new(env!("CARGO_BIN_EXE_freehold"));

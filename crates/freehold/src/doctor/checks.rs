@@ -315,10 +315,8 @@ mod tests {
         let names = lab_names(&[&config.vault_suffix, &config.availability_suffix]);
         Certificate::lab(&layout.tls(), &names, &clock).expect("a certificate");
         let ends = clock.now() + SECRET_LIFE;
-        for name in
-            ["exchange", "sharepoint", "data-at-rest", "availability-vault", "availability-vault-operator"]
-        {
-            let file = layout.credential(name);
+        let names = ["exchange", "sharepoint", "data-at-rest", "availability-vault"];
+        for file in names.map(|name| layout.credential(name)).into_iter().chain([layout.operator_secret()]) {
             crate::key_file::create(&file, b"secret").expect("written");
             fs::write(file.with_extension("secret.ends"), ends.seconds().to_string()).expect("written");
         }

@@ -18,6 +18,7 @@ const DAY: u64 = 24 * 3600;
 pub(super) fn all(config: &Config, layout: &Layout, now: Timestamp) -> Vec<Finding> {
     let role = *config.role;
     let mut names = BTreeSet::new();
+    let mut findings = Vec::new();
     if role.has_service() || role.has_vault() {
         names.extend(APPLICATIONS.map(|(_, name, _)| name));
     }
@@ -25,9 +26,9 @@ pub(super) fn all(config: &Config, layout: &Layout, now: Timestamp) -> Vec<Findi
         names.insert(AVAILABILITY_SERVICE);
     }
     if role.has_availability_vault() {
-        names.insert(AVAILABILITY_OPERATOR);
+        findings.push(one(AVAILABILITY_OPERATOR, &layout.operator_secret(), now));
     }
-    let mut findings: Vec<_> = names.into_iter().map(|name| one(name, layout, now)).collect();
+    findings.extend(names.into_iter().map(|name| one(name, &layout.credential(name), now)));
     if config.role.has_service() {
         findings.extend(Further::of(config).secrets().map(|(setting, file)| of_others(setting, file)));
     }
@@ -45,13 +46,13 @@ fn of_others(setting: &str, file: &Path) -> Finding {
     }
 }
 
-fn one(name: &str, layout: &Layout, now: Timestamp) -> Finding {
-    let file = layout.credential(name);
-    let again = "start the vault that knows it again: it makes a new one; then start the service again";
-    if let Err(error) = KeyFile::examine(&file) {
+fn one(name: &str, file: &Path, now: Timestamp) -> Finding {
+    let again = "start the vault that knows it again: it makes a new one; hand that to the service, and start it again";
+    if let Err(error) = KeyFile::examine(file) {
+        let again = "put a copy of the one that its vault handed over there, or start that vault again: it makes a new one";
         return Finding::new(CHECK, Verdict::Failed, format!("{name}: {error}"), again);
     }
-    let Some(ends) = noted(&file) else {
+    let Some(ends) = noted(file) else {
         let detail = format!("nothing says when that of {name} ends");
         return Finding::new(
             CHECK,

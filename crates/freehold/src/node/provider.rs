@@ -62,7 +62,7 @@ pub async fn prepare_provider(
 ) -> Result<(), Failure> {
     let admin = program.vault.administration();
     make_directory(&admin).await?;
-    let operator_file = layout.credential(OPERATOR.0);
+    let operator_file = layout.operator_secret();
     for ((name, client_id), file) in [(OPERATOR, &operator_file), (SERVICE, &layout.credential(SERVICE.0))] {
         Credential { name, client_id, file }.prepare(&admin, now).await?;
     }
