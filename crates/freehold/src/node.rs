@@ -40,10 +40,25 @@ use crate::layout::Layout;
 use crate::settings;
 use crate::wire::Names;
 
-/// The certificate that every listener of the process shows; whoever connects to it trusts what it names.
-pub fn shown(layout: &Layout, wiring: &Wiring, edge: &Edge) -> Result<Certificate, Failure> {
-    let names = lab_names(&[&wiring.vault, &wiring.availability]);
-    Ok(wiring.tls.shown(&layout.tls(), &names, edge.clock.as_ref())?)
+/// The certificate that the listeners of these domains show; whoever connects to them trusts what it names.
+pub fn shown(
+    layout: &Layout,
+    wiring: &Wiring,
+    domains: &[&settings::Suffix],
+    edge: &Edge,
+) -> Result<Certificate, Failure> {
+    if let Some(own) = wiring.tls.own()? {
+        let vaults = lab_names(domains).split_off(lab_names(&[]).len());
+        if let Some(problem) = own.problem(&vaults, edge.clock.now()) {
+            tracing::warn!(problem, "clients will refuse the certificate of tls.certificate");
+        }
+        return Ok(own);
+    }
+    // Of the lab all parties of the folder show one certificate: it covers the others' names too, where it can.
+    let others = [&wiring.vault, &wiring.availability].into_iter();
+    let others = others.filter(|other| is_lab(other.domain()) && !domains.contains(other));
+    let all: Vec<_> = domains.iter().copied().chain(others).collect();
+    Ok(Certificate::lab(&layout.tls(), &lab_names(&all), edge.clock.as_ref())?)
 }
 
 /// The way to vaults that run elsewhere: at the addresses of the configuration, with what it says of trust.
@@ -148,4 +163,38 @@ pub struct Edge {
     pub clock: Arc<dyn Clock>,
     /// The source of randomness.
     pub random: Arc<dyn Random>,
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::random::SystemRandom;
+    use crate::settings::Kind;
+
+    #[test]
+    fn a_party_of_the_lab_shows_its_own_names_wherever_the_others_are() {
+        let folder = TempDir::new().expect("a folder");
+        let layout = Layout::inside(folder.path());
+        std::fs::create_dir(layout.tls()).expect("made");
+        let edge = Edge { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
+        let here = Wiring::lab();
+        let away = settings::Suffix::parse("availability.example.com").expect("a suffix");
+        let apart = Wiring { availability: away, ..here.clone() };
+        let covers =
+            |shown: &Certificate, suffix| shown.problem(&lab_names(&[suffix]), edge.clock.now()).is_none();
+        let alone = shown(&layout, &apart, &[&apart.vault], &edge).expect("its own names are the lab's");
+        assert!(covers(&alone, &here.vault) && !covers(&alone, &here.availability));
+        let refused = shown(&layout, &apart, &[&apart.availability], &edge).expect_err("not the lab's");
+        assert!(refused.to_string().contains("tls.certificate"), "{refused}");
+        for domains in [[&here.vault], [&here.availability]] {
+            let one = shown(&layout, &here, &domains, &edge).expect("made");
+            assert!(
+                covers(&one, &here.vault) && covers(&one, &here.availability),
+                "one for the whole folder"
+            );
+        }
+    }
 }

@@ -98,7 +98,7 @@ impl Party {
     async fn vault(layout: Layout, wiring: &Wiring, edge: &Edge) -> Result<Self, Failure> {
         let folder = DataFolder::open(layout, Role::Vault)?;
         let layout = &folder.layout;
-        let tls = shown(layout, wiring, edge)?.server_config();
+        let tls = shown(layout, wiring, &[&wiring.vault], edge)?.server_config();
         let (database, master) = (layout.vault_database(), layout.vault_master_key());
         let program = Program::open(&database, &master, wiring.vault.as_str(), true, tls, edge).await?;
         prepare_applications(&program, layout, edge.clock.now()).await?;
@@ -111,7 +111,7 @@ impl Party {
     async fn availability_vault(layout: Layout, wiring: &Wiring, edge: &Edge) -> Result<Self, Failure> {
         let folder = DataFolder::open(layout, Role::AvailabilityVault)?;
         let layout = &folder.layout;
-        let certificate = shown(layout, wiring, edge)?;
+        let certificate = shown(layout, wiring, &[&wiring.availability], edge)?;
         let (database, master) = (layout.availability_vault_database(), layout.availability_master_key());
         let suffix = wiring.availability.as_str();
         let program =

@@ -6,9 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use custody::roots::Trust;
-use model::time::Clock;
 
-use crate::authority::lab_names;
 use crate::certificates::{Certificate, CertificateFault, chain_of, lab_trust};
 use crate::config::Config;
 
@@ -27,25 +25,6 @@ impl Tls {
             certificate: config.tls_certificate.0.clone(),
             key: config.tls_key.0.clone(),
             authority: config.tls_authority.0.clone(),
-        }
-    }
-
-    /// What a listener shows; the lab's certificate is made in the folder if it is missing or near its end.
-    pub fn shown(
-        &self,
-        folder: &Path,
-        names: &[String],
-        clock: &dyn Clock,
-    ) -> Result<Certificate, CertificateFault> {
-        match self.own()? {
-            Some(own) => {
-                let vaults = names.strip_prefix(lab_names(&[]).as_slice()).unwrap_or(names);
-                if let Some(problem) = own.problem(vaults, clock.now()) {
-                    tracing::warn!(problem, "clients will refuse the certificate of tls.certificate");
-                }
-                Ok(own)
-            }
-            None => Certificate::lab(folder, names, clock),
         }
     }
 
@@ -92,6 +71,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
+    use crate::authority::lab_names;
 
     const NOW: Timestamp = Timestamp(1_795_000_000_000);
 
@@ -108,14 +88,12 @@ mod tests {
     }
 
     #[test]
-    fn own_files_are_shown_and_trusted_and_nothing_of_the_lab_is_made() {
-        let (files, empty) = (files(), TempDir::new().expect("a folder"));
+    fn own_files_are_shown_and_trusted_and_nothing_of_the_lab_is_read() {
+        let files = files();
         let own = tls(&files, [Some("server.pem"), Some("server.key"), Some("ca.pem")]);
-        let foreign = ["vault.example.com".to_owned()];
-        let shown = own.shown(empty.path(), &foreign, &ManualClock::at(NOW)).expect("its own");
+        let shown = own.own().expect("its own").expect("set");
         assert_eq!(shown.problem(&lab_names(&[]), NOW), None);
-        assert!(!own.trusted(empty.path()).expect("its own").is_lab());
-        assert_eq!(fs::read_dir(empty.path()).expect("read").count(), 0);
+        assert!(!own.trusted(Path::new("nowhere")).expect("its own").is_lab());
     }
 
     #[test]

@@ -41,7 +41,7 @@ impl Lab {
     pub async fn open(layout: Layout, edge: &Edge, wiring: &Wiring, hosts: &[&str]) -> Result<Self, Failure> {
         let folder = DataFolder::open(layout, Role::All)?;
         let layout = folder.layout.clone();
-        let certificate = shown(&layout, wiring, edge)?;
+        let certificate = shown(&layout, wiring, &[&wiring.vault, &wiring.availability], edge)?;
         let (trust, tls) = (certificate.trust(), certificate.server_config());
         let (database, master) = (layout.vault_database(), layout.vault_master_key());
         let customers =
