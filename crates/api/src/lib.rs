@@ -4,6 +4,7 @@
 //! are those of the wire: what is stored, and what is decided, is elsewhere.
 
 mod audit;
+pub mod client;
 mod container;
 mod health;
 pub mod import;

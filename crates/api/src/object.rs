@@ -17,6 +17,16 @@ pub enum ObjectKind {
     File,
 }
 
+impl ObjectKind {
+    /// The media type that says what a content is.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Message => "message/rfc822",
+            Self::File => "application/octet-stream",
+        }
+    }
+}
+
 /// One object as a list shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -20,6 +20,18 @@ pub enum PolicyKind {
     ProviderManaged,
 }
 
+impl PolicyKind {
+    /// The kind as it stands in a path and in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Mailbox => "mailbox",
+            Self::MultiWorkload => "multi-workload",
+            Self::SharePoint => "share-point",
+            Self::ProviderManaged => "provider-managed",
+        }
+    }
+}
+
 /// When the availability key may help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
