@@ -165,6 +165,11 @@ impl Custody {
         Ok(self.tenant(caller.tenant).await?.value)
     }
 
+    /// Refuses the id of a tenant that there is not.
+    pub async fn check_tenant(&self, id: TenantId) -> Result<(), Refusal> {
+        self.tenant(id).await.map(|_| ())
+    }
+
     /// One tenant.
     pub(crate) async fn tenant(&self, id: TenantId) -> Result<Kept<Tenant>, Refusal> {
         let kept = load(self.store(), TENANTS, &id.to_string()).await?;

@@ -139,6 +139,7 @@ impl Place {
     async fn find(&self, service: &Service, caller: &Caller, create: bool) -> Result<Holder, Failure> {
         let (kind, name) = self.holder.parts();
         let name = kind.name(name)?;
+        service.custody.check_tenant(self.tenant).await?;
         let engine = &service.engine;
         match engine.holder_by_name(caller, kind, &name).await {
             Err(refusal) if create && refusal.code == model::refusal::Code::NotFound => {

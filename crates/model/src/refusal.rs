@@ -115,7 +115,7 @@ codes! {
         "Free space on the disk of the data folder, if need be with `freehold delete`, and do the same again; what was acknowledged is kept";
     /// A request that breaks a rule; the detail names the field and the rule.
     BadRequest = "FH3001", Caller, 400, "bad-request",
-        "Change the named field and send the request again";
+        "Mend what is named and ask again";
     /// No token, or one that is not accepted.
     Unauthenticated = "FH3002", Caller, 401, "unauthenticated",
         "Sign in and send a token with the call";

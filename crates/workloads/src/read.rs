@@ -50,11 +50,14 @@ impl Engine {
         let Found { row, payload, .. } = self.object_row(&place).await?;
         let range = match range {
             None => 0..row.size,
-            Some(range) if range.start > range.end || range.start > row.size => {
-                return Err(Refusal::new(
-                    Code::BadRequest,
-                    format!("range: it must begin before its end and within {} bytes", row.size),
-                ));
+            Some(range) if range.start >= range.end => {
+                return Err(Refusal::new(Code::BadRequest, "range: it must begin before its end"));
+            }
+            Some(range) if range.start >= row.size => {
+                let (size, start) = (row.size, range.start);
+                let rule =
+                    format!("range: the object has {size} bytes, counted from 0, and it begins at {start}");
+                return Err(Refusal::new(Code::BadRequest, rule));
             }
             Some(range) => range.start..range.end.min(row.size),
         };

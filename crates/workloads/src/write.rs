@@ -106,8 +106,15 @@ impl Engine {
         let place = Place { tenant: caller.tenant, container, object };
         let before = self.object_row(&place).await?;
         let Replacement { name, version: expected, content } = replacement;
-        if expected.is_some_and(|expected| expected != before.row.version) {
-            return Err(overtaken(&place));
+        let present = before.row.version;
+        match expected {
+            Some(expected) if expected > present || expected == 0 => {
+                let never =
+                    format!("there never was a version {expected} of object {object}; it is at {present}");
+                return Err(Refusal::new(Code::Conflict, never));
+            }
+            Some(expected) if expected < present => return Err(overtaken(&place)),
+            _ => {}
         }
         let mut old = KeyInUse::to_open(&self.keys, caller, container, before.row.generation).await?;
         let open = |key: &Key<Container>| open_details(key, &place, &before.row, &before.payload.details);
