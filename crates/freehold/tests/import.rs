@@ -60,7 +60,17 @@ fn an_object_is_read_whole_by_range_overwritten_and_deleted() {
     data.mailbox("overwrite", &["--id", &id, "--version", "1", &text(&other)]);
     assert_eq!(data.mailbox("read", &["--id", &id]), b"other content");
     let stale = data.on_mailbox("overwrite", &["--id", &id, "--version", "1", &text(&other)]).output();
-    assert_eq!(stale.expect("it runs").status.code(), Some(1));
+    let stale = stale.expect("it runs");
+    assert_eq!(stale.status.code(), Some(1));
+    assert!(!String::from_utf8_lossy(&stale.stderr).contains("never was"));
+    let never = data.on_mailbox("overwrite", &["--id", &id, "--version", "9", &text(&other)]).output();
+    let never = String::from_utf8_lossy(&never.expect("it runs").stderr).into_owned();
+    assert!(never.contains("there never was a version 9") && never.contains("at 2"), "{never}");
+    let beyond = data.on_mailbox("read", &["--id", &id, "--range", "13-20"]).output().expect("it runs");
+    assert_eq!(beyond.status.code(), Some(1));
+    let beyond = String::from_utf8_lossy(&beyond.stderr).into_owned();
+    assert!(beyond.contains("has 13 bytes") && !beyond.contains("request"), "{beyond}");
+    assert_eq!(data.mailbox("read", &["--id", &id, "--range", "12-20"]), b"t");
     data.mailbox("delete", &["--id", &id]);
     let gone = data.on_mailbox("read", &["--id", &id]).output().expect("it runs");
     assert_eq!(gone.status.code(), Some(1));
@@ -229,7 +239,8 @@ fn a_tenant_that_does_not_exist_has_nothing() {
         ["list", "--data", &text(&data.folder), "--tenant", stranger, "--mailbox", "alice@contoso.com"];
     let output = run(&arguments);
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("FH3004"));
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(said.contains(&format!("FH3004: there is no tenant {stranger}")), "{said}");
 }
 
 #[test]
