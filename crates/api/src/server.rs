@@ -42,16 +42,13 @@ impl IntoResponse for Refused {
 
 impl Refused {
     /// Writes the problem document into an answer that a handler refused; any other answer stays as it is.
-    pub fn render(response: Response, request: RequestId) -> Response {
-        match response.extensions().get::<Self>() {
-            Some(Self(refusal)) => Self::problem(refusal, request),
-            None => response,
-        }
-    }
-
-    fn problem(refusal: &Refusal, request: RequestId) -> Response {
-        let body = serde_json::to_vec(&Problem::new(refusal, Some(request))).unwrap_or_default();
-        let mut response = (status(refusal.code), body).into_response();
+    ///
+    /// Headers and a status that the handler set stay: a code has one status, but HTTP has finer ones for some cases.
+    pub fn render(mut response: Response, request: RequestId) -> Response {
+        let Some(Self(refusal)) = response.extensions_mut().remove::<Self>() else { return response };
+        let mut problem = Problem::new(&refusal, Some(request));
+        problem.status = response.status().as_u16();
+        *response.body_mut() = serde_json::to_vec(&problem).unwrap_or_default().into();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -178,3 +175,18 @@ fn inner(text: &str) -> String {
 
 /// How much of a parser's complaint is told.
 const MAX_FOUND: usize = 200;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_status_and_a_header_that_a_handler_set_stay_with_the_problem() {
+        let refused = Refused(Refusal::new(Code::BadRequest, "range: beyond the end"));
+        let set = (StatusCode::RANGE_NOT_SATISFIABLE, [(header::CONTENT_RANGE, "bytes */7")], refused);
+        let response = Refused::render(set.into_response(), RequestId::from_random([1; 16]));
+        assert_eq!(response.status(), StatusCode::RANGE_NOT_SATISFIABLE);
+        assert_eq!(response.headers()[header::CONTENT_RANGE], "bytes */7");
+        assert_eq!(response.headers()[header::CONTENT_TYPE], PROBLEM_JSON);
+    }
+}
