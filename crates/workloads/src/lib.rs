@@ -5,7 +5,8 @@
 //! order in which they are written are fixed in spec/objects.md.
 //!
 //! [`Engine`] is the handle; its operations lie with their nouns: a holder is created and found, objects are
-//! put, read, listed, found by name, overwritten, deleted and imported, and a sweep removes orphans.
+//! put, read, listed, found by name, overwritten, deleted and imported, and a sweep removes orphans. [`http`] is
+//! their door on the network.
 
 mod blob;
 mod delete;
@@ -13,6 +14,7 @@ mod engine;
 mod fault;
 mod find;
 mod holder;
+pub mod http;
 mod ids;
 mod import;
 #[cfg(test)]

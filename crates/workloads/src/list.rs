@@ -60,7 +60,20 @@ impl Engine {
         Ok(Page { entries, damaged, next: last.filter(|_| full) })
     }
 
-    /// One object as a list shows it.
+    /// One object as a list shows it, without its content.
+    pub async fn object(
+        &self,
+        caller: &Caller,
+        container: ContainerId,
+        object: ObjectId,
+    ) -> Result<Entry, Refusal> {
+        self.ready_holder(caller, container).await?;
+        let place = Place { tenant: caller.tenant, container, object };
+        let found = self.object_row(&place).await?;
+        self.entry(&mut Keyring::new(&self.keys, caller, container), &place, &found).await
+    }
+
+    /// What a list shows of a row that was found.
     pub(crate) async fn entry(
         &self,
         ring: &mut Keyring,

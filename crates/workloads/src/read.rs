@@ -43,33 +43,40 @@ impl Engine {
         caller: &Caller,
         container: ContainerId,
         object: ObjectId,
-        range: Option<Range<u64>>,
+        wanted: Option<Range<u64>>,
     ) -> Result<Download, Refusal> {
         self.ready_holder(caller, container).await?;
         let place = Place { tenant: caller.tenant, container, object };
         let Found { row, payload, .. } = self.object_row(&place).await?;
-        let range = match range {
-            None => 0..row.size,
-            Some(range) if range.start >= range.end => {
-                return Err(Refusal::new(Code::BadRequest, "range: it must begin before its end"));
-            }
-            Some(range) if range.start >= row.size => {
-                let (size, start) = (row.size, range.start);
-                let rule =
-                    format!("range: the object has {size} bytes, counted from 0, and it begins at {start}");
-                return Err(Refusal::new(Code::BadRequest, rule));
-            }
-            Some(range) => range.start..range.end.min(row.size),
-        };
         let mut key = KeyInUse::to_open(&self.keys, caller, container, row.generation).await?;
         let (details, _) = key.with(|key| open_details(key, &place, &row, &payload.details)).await??;
         let entry = row.entry(object, Ok(details));
-        let (content, next) = (payload.content, range.start);
-        Ok(Download { entry, range, engine: self.clone(), place, row, key, content, next })
+        let (range, content) = (0..row.size, payload.content);
+        let whole = Download { entry, range, engine: self.clone(), place, row, key, content, next: 0 };
+        match wanted {
+            Some(range) => whole.only(range),
+            None => Ok(whole),
+        }
     }
 }
 
 impl Download {
+    /// These bytes of it alone, clipped to the object's size; a range that begins beyond the end is refused.
+    pub fn only(mut self, range: Range<u64>) -> Result<Self, Refusal> {
+        let (start, size) = (range.start, self.row.size);
+        if start >= range.end {
+            return Err(Refusal::new(Code::BadRequest, "range: it must begin before its end"));
+        }
+        if start >= size {
+            let rule =
+                format!("range: the object has {size} bytes, counted from 0, and it begins at {start}");
+            return Err(Refusal::new(Code::BadRequest, rule));
+        }
+        self.range = range.start..range.end.min(size);
+        self.next = range.start;
+        Ok(self)
+    }
+
     /// The next piece, at most 8 MiB; `None` after the last.
     ///
     /// After a refusal the content is incomplete; asking again tries the same piece again.
