@@ -289,3 +289,39 @@ impl<T> Clone for Shared<T> {
         Self(self.0.clone())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn no_item_is_begun_while_too_many_lines_wait() {
+        let request = [api::import::begin(b"a", api::ObjectKind::File), api::import::end()].concat();
+        let incoming = Shared::new(Incoming::new(Body::from(request)));
+        let lines = Shared::new(BytesMut::zeroed(MAX_UNREAD));
+        let mut items = items(incoming, lines.clone());
+        assert!(items.next().now_or_never().is_none());
+        lines.lock().truncate(MAX_UNREAD - 1);
+        assert_eq!(items.next().now_or_never().expect("ready").expect("an item").path, b"a");
+    }
+
+    #[test]
+    fn a_content_that_was_left_behind_is_never_taken_for_a_whole_one() {
+        let item =
+            |path| [api::import::begin(path, api::ObjectKind::File), api::import::piece(b"xyz")].concat();
+        let request = [&item(b"a")[..], &api::import::end(), &item(b"b")].concat();
+        let incoming = Shared::new(Incoming::new(Body::from(request)));
+        let mut items = items(incoming, Shared::new(BytesMut::new()));
+        let mut content = |path: &[u8]| match items.next().now_or_never().expect("ready").expect("an item") {
+            Item { path: found, content: Content::Stream(content), .. } if found == path => content,
+            _ => panic!("another item"),
+        };
+        let (mut first, mut second) = (content(b"a"), content(b"b"));
+        assert!(first.next().now_or_never().expect("ready").expect("an end").is_err());
+        assert_eq!(second.next().now_or_never().expect("ready").expect("a piece").expect("it came"), "xyz");
+        // The request ends here, inside the item.
+        assert!(second.next().now_or_never().expect("ready").expect("an end").is_err());
+    }
+}

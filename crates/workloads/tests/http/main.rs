@@ -5,4 +5,5 @@ mod doors;
 mod imports;
 mod names;
 mod objects;
+mod wire;
 mod world;

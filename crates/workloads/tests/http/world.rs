@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use api::server::Refused;
 use api::{Container, Problem, WrittenObject, text};
-use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use axum::middleware::map_response;
+use axum::{Extension, Router};
 use crypto::testing::SeededRandom;
 use crypto::{Key, Volume};
 use custody::roots::testing::FakeRoots;
@@ -149,7 +150,14 @@ impl World {
         Refused::render(response, self::request())
     }
 
-    /// The same, as a writer of the first tenant, and the whole answer.
+    /// The routes as a server has them, for somebody who may write in the first tenant.
+    pub(crate) fn router_for_a_writer(&self) -> Router {
+        let render = |response| async { Refused::render(response, self::request()) };
+        let router = self.router.clone().layer(map_response(render));
+        router.layer(Extension(person(&self.contoso, Role::Writer))).layer(Extension(self::request()))
+    }
+
+    /// Sends a request as a writer of the first tenant, and takes the whole answer.
     pub(crate) async fn ask(&self, request: Request<Body>) -> Told {
         Told::of(self.send(Some(&person(&self.contoso, Role::Writer)), request).await).await
     }
