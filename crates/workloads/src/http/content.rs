@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::ops::Range;
 
 use api::server::{Refused, answer};
-use api::{Problem, WrittenObject, text};
+use api::{ObjectKind, Problem, WrittenObject, text};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -20,15 +20,10 @@ use model::refusal::{Code, Refusal};
 
 use super::{Http, InObject, Reader, TAG, Writer};
 use crate::name::Name;
-use crate::object::{Entry, Kind};
+use crate::object::Entry;
 use crate::read::Download;
 use crate::source::Content;
 use crate::write::Replacement;
-
-/// The media type of a message.
-pub(super) const MESSAGE: &str = "message/rfc822";
-/// The media type of a file.
-const FILE: &str = "application/octet-stream";
 
 #[utoipa::path(
     get,
@@ -238,7 +233,7 @@ fn number(digits: &str) -> Option<u64> {
 
 /// The headers of content.
 fn told(entry: &Entry, range: &Range<u64>) -> HeaderMap {
-    let kind = if entry.kind == Kind::Message { MESSAGE } else { FILE };
+    let kind = ObjectKind::from(entry.kind).media_type();
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(range.end - range.start));

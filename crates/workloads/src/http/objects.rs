@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use model::id::RequestId;
 
-use super::content::{MESSAGE, entity_tag, essence, header_text, streamed};
+use super::content::{entity_tag, essence, header_text, streamed};
 use super::{Http, InContainer, InObject, Reader, TAG, Writer};
 use crate::list::{MAX_OBJECTS, Page};
 use crate::mail::Mark;
@@ -71,7 +71,11 @@ pub(super) async fn create(
     body: axum::body::Body,
 ) -> Result<Response, Refused> {
     let name = text::disposed(header_text(&headers, &header::CONTENT_DISPOSITION)?)?;
-    let kind = if essence(&headers).is_some_and(|is| is == MESSAGE) { Kind::Message } else { Kind::File };
+    let kind = if essence(&headers).is_some_and(|is| is == ObjectKind::Message.media_type()) {
+        Kind::Message
+    } else {
+        Kind::File
+    };
     let put = Put { name: Name::from_bytes(&name)?, kind, content: streamed(body) };
     let written = http.engine.put(&caller, at.container, put).await?;
     let location = format!("/v1/tenants/{}/containers/{}/objects/{}", at.tenant, at.container, written.id);
