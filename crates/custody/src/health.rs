@@ -1,4 +1,4 @@
-//! Health: which policies would open now, and if not, who must act. Read alone; nothing is asked and nothing is decided.
+//! Health: which policies would open now, and if not, who must act. Nothing is asked of a vault and nothing is decided.
 
 use model::caller::Caller;
 use model::fault::Fault;
@@ -7,13 +7,14 @@ use model::key_identifier::KeyIdentifier;
 use model::refusal::Refusal;
 use model::slot::Slot;
 use model::time::Timestamp;
-use store::Scan;
+use serde_json::json;
+use store::{Batch, Cause, Scan};
 
 use crate::custody::Custody;
 use crate::memory::KeptMemories;
 use crate::policy::Policy;
 use crate::pulse::{Said, Shut, together};
-use crate::rows::{POLICIES, trouble};
+use crate::rows::{BEATS, POLICIES, lost, trouble};
 use crate::tenants::PAGE;
 
 /// One policy, as its keys were last heard.
@@ -55,6 +56,12 @@ impl Custody {
     /// How many policies of this node do not open, by who must act.
     pub fn shut(&self) -> Shut {
         self.unwrapper().pulse.shut()
+    }
+
+    /// Writes a row, durably, to know that the store takes one.
+    pub async fn beat(&self) -> Result<(), Refusal> {
+        let batch = Batch::new().put(BEATS, "node", &json!({ "v": 1, "at": self.clock().now() }));
+        self.store().commit(batch, Cause::Housekeeping("whether the store takes a write")).await.map_err(lost)
     }
 
     async fn health_of(&self, caller: &Caller, policy: Policy) -> Result<PolicyHealth, Refusal> {

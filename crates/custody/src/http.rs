@@ -10,10 +10,11 @@ mod records;
 mod shown;
 mod standings;
 mod tenants;
+mod way;
 
-use api::server::{Asker, Refused};
-use model::caller::{Caller, Identity, Principal, Role};
-use model::id::TenantId;
+use api::server::{Asker, MAX_JSON_BODY, Refused};
+use axum::extract::DefaultBodyLimit;
+use model::caller::{Identity, Principal};
 use model::refusal::{Code, Refusal};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -40,11 +41,7 @@ pub fn routes() -> OpenApiRouter<Custody> {
         .routes(routes!(standings::rewrap))
         .routes(routes!(records::list))
         .routes(routes!(health::tenant))
-}
-
-/// The caller behind a call, if he may do in this tenant what the role is needed for.
-async fn caller(custody: &Custody, asker: &Asker, tenant: TenantId, needed: Role) -> Result<Caller, Refused> {
-    Ok(custody.caller(&asker.identity, asker.request, tenant, needed).await?)
+        .layer(DefaultBodyLimit::max(MAX_JSON_BODY))
 }
 
 /// The operator behind a call; anybody else is refused.

@@ -34,6 +34,9 @@ pub(crate) const PEOPLE: Table = Table("people");
 /// Invitations that nobody has redeemed, keyed by the hash of their credential.
 pub(crate) const INVITATIONS: Table = Table("invitations");
 
+/// When a node last saw that the store takes a write, keyed `node`.
+pub(crate) const BEATS: Table = Table("beats");
+
 /// Every table that custody keeps in the service's database.
 pub const TABLES: &[Table] = &[
     TENANTS,
@@ -49,6 +52,7 @@ pub const TABLES: &[Table] = &[
     VOLUME,
     PEOPLE,
     INVITATIONS,
+    BEATS,
 ];
 
 /// What version 2 of the service's database has more than version 1.
@@ -58,6 +62,7 @@ pub const ADDED: &[Step] = &[
     Step::Create(VOLUME),
     Step::Create(PEOPLE),
     Step::Create(INVITATIONS),
+    Step::Create(BEATS),
 ];
 
 /// A value and the version of its row, to be expected when it is written back.

@@ -152,6 +152,11 @@ impl Custody {
         Ok(tenant.map(|kept| kept.value))
     }
 
+    /// Whether a tenant of this service has the directory.
+    pub async fn knows_directory(&self, directory: DirectoryId) -> Result<bool, Refusal> {
+        Ok(self.tenant_of(directory).await?.is_some())
+    }
+
     /// Tenants in the order of their ids, after one of them.
     pub async fn tenants(&self, after: Option<TenantId>) -> Result<Vec<Tenant>, Refusal> {
         let after = after.map(|id| id.to_string());

@@ -35,9 +35,13 @@ const DAY: u64 = 24 * 3600;
 const LAB_DOMAIN: &str = "localhost";
 /// What the name of the lab's authority begins with.
 const AUTHORITY_NAME: &str = "Freehold lab authority";
+/// The names of a certificate and its key below tls/.
+pub(crate) type Pair = (&'static str, &'static str);
 /// The files below tls/.
 pub(crate) const AUTHORITY: (&str, &str) = ("ca.pem", "ca.key");
-pub(crate) const SERVER: (&str, &str) = ("server.pem", "server.key");
+pub(crate) const SERVER: Pair = ("server.pem", "server.key");
+/// What the service shows; made by the party that has the authority, so that the service never reads its key.
+pub(crate) const SERVICE: Pair = ("service.pem", "service.key");
 const LOCK: &str = "lock";
 
 /// The lab's authority, ready to sign; the folder is locked until it is dropped.

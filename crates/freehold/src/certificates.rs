@@ -20,7 +20,7 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ServerConfig};
 use zeroize::Zeroizing;
 
-use crate::authority::{AUTHORITY, Authority, SERVER, is_lab};
+use crate::authority::{AUTHORITY, Authority, Pair, SERVER, SERVICE, is_lab, lab_names};
 use crate::key_file;
 
 /// A lab certificate is replaced, and `doctor` warns of an own one, when less than this is left.
@@ -75,12 +75,26 @@ impl Certificate {
     /// The authority is made once and kept, so that whoever trusts it need not be told again. The certificate
     /// is replaced when it lacks a name or when little of its life is left.
     pub fn lab(folder: &Path, names: &[String], clock: &dyn Clock) -> Result<Self, CertificateFault> {
+        Self::signed(folder, SERVER, names, clock)
+    }
+
+    /// The lab's certificate for the service, which knows no vault's name; the same rules.
+    pub fn lab_service(folder: &Path, clock: &dyn Clock) -> Result<Self, CertificateFault> {
+        Self::signed(folder, SERVICE, &lab_names(&[]), clock)
+    }
+
+    fn signed(
+        folder: &Path,
+        pair: Pair,
+        names: &[String],
+        clock: &dyn Clock,
+    ) -> Result<Self, CertificateFault> {
         let foreign = names.iter().find(|name| !is_lab(name));
         if let Some(name) = foreign {
             return Err(CertificateFault::Name(name.clone()));
         }
         let authority = Authority::open(folder, clock.now())?;
-        let (certificate, key) = (folder.join(SERVER.0), folder.join(SERVER.1));
+        let (certificate, key) = (folder.join(pair.0), folder.join(pair.1));
         if certificate.exists()
             && let Ok(found) = read(&certificate, &key, Trust::lab(authority.certificate())?)
             && found.problem(names, clock.now() + RENEW_BEFORE).is_none()
@@ -91,9 +105,14 @@ impl Certificate {
         read(&certificate, &key, Trust::lab(authority.certificate())?)
     }
 
-    /// The lab's certificate as it lies in the folder; nothing is made.
+    /// The lab's certificate for vaults as it lies in the folder; nothing is made.
     pub fn kept(folder: &Path) -> Result<Self, CertificateFault> {
         read(&folder.join(SERVER.0), &folder.join(SERVER.1), lab_trust(folder)?)
+    }
+
+    /// The lab's certificate for the service as the vault's party made it; the authority's key is not read.
+    pub fn kept_service(folder: &Path) -> Result<Self, CertificateFault> {
+        read(&folder.join(SERVICE.0), &folder.join(SERVICE.1), lab_trust(folder)?)
     }
 
     /// The operator's own certificate chain and key, and who vouches for them.

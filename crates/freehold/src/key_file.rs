@@ -48,6 +48,12 @@ pub enum KeyFileError {
         /// The file.
         path: PathBuf,
     },
+    /// It holds no token.
+    #[error("{} holds no token of the operator: remove it, and the next start makes a new one", path.display())]
+    NoToken {
+        /// The file.
+        path: PathBuf,
+    },
     /// It is not there, and something exists that only it opens.
     #[error(
         "{} is missing, and {} can be opened with no other key: restore the key file; a new key is not made, \

@@ -137,6 +137,11 @@ impl Layout {
         self.availability_keys().join("operator.secret")
     }
 
+    /// The operator's token for the service's API.
+    pub fn operator_token(&self) -> PathBuf {
+        self.service_keys().join("operator.token")
+    }
+
     /// The volume key, under which everything lies that is under no policy.
     pub fn volume_key(&self) -> PathBuf {
         self.service_keys().join("volume.key")

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod doctor;
+pub mod door;
 pub mod exit;
 pub mod folder;
 pub mod key_file;

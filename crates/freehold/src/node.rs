@@ -4,6 +4,7 @@
 //! workloads. Each party has its own store and identity, and they meet on the wire alone, here too.
 
 mod credential;
+mod entrance;
 mod further;
 mod lab;
 mod program;
@@ -23,13 +24,14 @@ use model::suffix::Suffix;
 use model::time::Clock;
 
 pub use self::credential::{RENEW_SECRET, SECRET_LIFE, noted};
+pub use self::entrance::Entrance;
 pub use self::further::Further;
 use self::further::public_and;
 pub use self::lab::Lab;
 pub use self::program::Program;
 pub use self::provider::{
-    APPLICATIONS, AVAILABILITY_OPERATOR, AVAILABILITY_SERVICE, PROVIDER_DIRECTORY, prepare_applications,
-    prepare_provider, there,
+    API_APPLICATION, APPLICATIONS, AVAILABILITY_OPERATOR, AVAILABILITY_SERVICE, PROVIDER_DIRECTORY,
+    prepare_applications, prepare_provider, there,
 };
 pub use self::service::{SERVICE_SCHEMA, Service};
 pub use self::wiring::{AVAILABILITY_SUFFIX, VAULT_SUFFIX, Wiring};
@@ -38,7 +40,7 @@ use crate::certificates::{Certificate, CertificateFault};
 use crate::exit::{Exit, Failure};
 use crate::layout::Layout;
 use crate::settings;
-use crate::wire::Names;
+use crate::wire::{self, Names};
 
 /// The certificate that the listeners of these domains show; whoever connects to them trusts what it names.
 pub fn shown(
@@ -61,8 +63,24 @@ pub fn shown(
     Ok(Certificate::lab(&layout.tls(), &lab_names(&all), edge.clock.as_ref())?)
 }
 
+/// The certificate that the service will show, where the lab's are shown; made beside the authority's key.
+pub fn prepare_service_certificate(layout: &Layout, wiring: &Wiring, edge: &Edge) -> Result<(), Failure> {
+    if wiring.tls.own()?.is_none() {
+        Certificate::lab_service(&layout.tls(), edge.clock.as_ref())?;
+    }
+    Ok(())
+}
+
+/// The way to vaults that run elsewhere.
+pub struct Remote {
+    /// Custody's.
+    pub reach: AzureReach,
+    /// A client that finds their names and trusts whoever vouches for them.
+    pub http: reqwest::Client,
+}
+
 /// The way to vaults that run elsewhere: at the addresses of the configuration, with what it says of trust.
-pub fn remote_reach(layout: &Layout, wiring: &Wiring, edge: &Edge) -> Result<AzureReach, Failure> {
+pub fn remote(layout: &Layout, wiring: &Wiring, edge: &Edge) -> Result<Remote, Failure> {
     let trust = wiring.tls.trusted(&layout.tls()).map_err(|error| match error {
         error @ CertificateFault::File { .. } => {
             let todo = "start the vault and the availability vault first, or set tls.authority";
@@ -74,7 +92,8 @@ pub fn remote_reach(layout: &Layout, wiring: &Wiring, edge: &Edge) -> Result<Azu
         (wiring.vault.domain().to_owned(), wiring.vault_at),
         (wiring.availability.domain().to_owned(), wiring.availability_at),
     ]);
-    reach(layout, &trust, &names, wiring, edge.clock.clone())
+    let http = wire::client(&trust, names.clone()).map_err(|error| Failure::new(Exit::Ours, error))?;
+    Ok(Remote { reach: reach(layout, &trust, &names, wiring, edge.clock.clone())?, http })
 }
 
 /// The way from custody to every vault of an installation, by the credentials that lie in the keys folder.

@@ -16,7 +16,8 @@ use crate::folder::{DataFolder, Standing};
 use crate::layout::Layout;
 use crate::listener::Listener;
 use crate::node::{
-    Edge, Lab, Program, Service, Wiring, prepare_applications, prepare_provider, remote_reach, shown,
+    Edge, Entrance, Lab, Program, Remote, Service, Wiring, prepare_applications, prepare_provider,
+    prepare_service_certificate, remote, shown,
 };
 use crate::random::SystemRandom;
 use crate::settings::Role;
@@ -44,10 +45,10 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     let layout = Layout::new(config);
     let start = async {
         match *config.role {
-            Role::All => Party::all(layout, &wiring, &edge).await,
+            Role::All => Party::all(config, layout, &wiring, &edge).await,
             Role::Vault => Party::vault(layout, &wiring, &edge).await,
             Role::AvailabilityVault => Party::availability_vault(layout, &wiring, &edge).await,
-            Role::Service => Party::service(layout, &wiring, &edge).await,
+            Role::Service => Party::service(config, layout, &wiring, &edge).await,
         }
     };
     let party = tokio::select! {
@@ -77,28 +78,31 @@ struct Party {
 }
 
 enum Running {
-    All(Box<Lab>),
+    All { lab: Box<Lab>, entrance: Entrance },
     Vault { listener: Listener, _folder: DataFolder },
-    Service { service: Box<Service>, _folder: DataFolder },
+    Service { service: Box<Service>, entrance: Entrance, _folder: DataFolder },
 }
 
 impl Party {
-    async fn all(layout: Layout, wiring: &Wiring, edge: &Edge) -> Result<Self, Failure> {
+    async fn all(config: &Config, layout: Layout, wiring: &Wiring, edge: &Edge) -> Result<Self, Failure> {
         let new = !layout.service_database().exists();
         let lab = Lab::open(layout, edge, wiring, &[]).await?;
         let mut told = first_start(new, &lab.layout);
         let suffixes = [wiring.vault.as_str(), wiring.availability.as_str()];
         told.extend(lab.addresses().zip(suffixes).map(|(at, suffix)| vault_line(suffix, at)));
+        let entrance = Entrance::open(config, &lab.layout, wiring, &lab.service, &lab.http, edge)?;
+        told.extend(entrance.told.iter().cloned());
         told.push(
             "all three parties run in this process: a demonstration, not a separation of powers".into(),
         );
-        Ok(Self { running: Running::All(Box::new(lab)), told })
+        Ok(Self { running: Running::All { lab: Box::new(lab), entrance }, told })
     }
 
     async fn vault(layout: Layout, wiring: &Wiring, edge: &Edge) -> Result<Self, Failure> {
         let folder = DataFolder::open(layout, Role::Vault)?;
         let layout = &folder.layout;
         let tls = shown(layout, wiring, &[&wiring.vault], edge)?.server_config();
+        prepare_service_certificate(layout, wiring, edge)?;
         let (database, master) = (layout.vault_database(), layout.vault_master_key());
         let program = Program::open(&database, &master, wiring.vault.as_str(), true, tls, edge).await?;
         prepare_applications(&program, layout, edge.clock.now()).await?;
@@ -111,6 +115,7 @@ impl Party {
     async fn availability_vault(layout: Layout, wiring: &Wiring, edge: &Edge) -> Result<Self, Failure> {
         let folder = DataFolder::open(layout, Role::AvailabilityVault)?;
         let layout = &folder.layout;
+        prepare_service_certificate(layout, wiring, edge)?;
         let certificate = shown(layout, wiring, &[&wiring.availability], edge)?;
         let (database, master) = (layout.availability_vault_database(), layout.availability_master_key());
         let suffix = wiring.availability.as_str();
@@ -126,20 +131,23 @@ impl Party {
         Ok(Self { running: Running::Vault { listener, _folder: folder }, told })
     }
 
-    async fn service(layout: Layout, wiring: &Wiring, edge: &Edge) -> Result<Self, Failure> {
+    async fn service(config: &Config, layout: Layout, wiring: &Wiring, edge: &Edge) -> Result<Self, Failure> {
         let folder = DataFolder::open(layout, Role::Service)?;
         let layout = &folder.layout;
-        let reach = Arc::new(remote_reach(layout, wiring, edge)?);
-        let service = Service::open(layout, reach, edge).await?;
+        let Remote { reach, http } = remote(layout, wiring, edge)?;
+        let service = Service::open(layout, Arc::new(reach), edge).await?;
+        let entrance = Entrance::open(config, layout, wiring, &service, &http, edge)?;
         let mut told = first_start(folder.standing == Standing::New, layout);
         told.push(format!("vaults are looked for at {} and {}", wiring.vault_at, wiring.availability_at));
-        Ok(Self { running: Running::Service { service: Box::new(service), _folder: folder }, told })
+        told.extend(entrance.told.iter().cloned());
+        let service = Box::new(service);
+        Ok(Self { running: Running::Service { service, entrance, _folder: folder }, told })
     }
 
     /// Does what the party does by itself until a signal comes; which one it was.
     async fn work(&self, signals: &mut Signals) -> &'static str {
         let service = match &self.running {
-            Running::All(lab) => &lab.service,
+            Running::All { lab, .. } => &lab.service,
             Running::Service { service, .. } => service,
             Running::Vault { .. } => return signals.stop().await,
         };
@@ -152,9 +160,13 @@ impl Party {
 
     async fn drain(self) {
         match self.running {
-            Running::All(lab) => lab.drain(DRAIN).await,
+            // The vaults last: what is still served needs them.
+            Running::All { lab, entrance } => {
+                entrance.drain(DRAIN).await;
+                lab.drain(DRAIN).await;
+            }
             Running::Vault { listener, .. } => listener.drain(DRAIN).await,
-            Running::Service { .. } => {}
+            Running::Service { entrance, .. } => entrance.drain(DRAIN).await,
         }
     }
 }

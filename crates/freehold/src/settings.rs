@@ -96,6 +96,13 @@ settings! {
     tls_authority: OptionalPath = "tls.authority", "";
     /// Where the service's own API listens.
     service_listen: SocketAddr = "service.listen", "127.0.0.1:8440";
+    /// Who signs the tokens of a tenant's people: an https URL with {directory} in it, whose discovery document tells the
+    /// keys. Empty: the token service of vault.suffix.
+    service_issuer: Template = "service.issuer", "";
+    /// What those tokens must be for: the audience that the service is registered by.
+    service_audience: String = "service.audience", "api://f4ee401d-0000-4000-8000-000000000005";
+    /// A PEM file of the roots that vouch for the issuer. Needed where the issuer is not the token service of vault.suffix.
+    service_issuer_authority: OptionalPath = "service.issuer-authority", "";
     /// Where the key vault listens.
     vault_listen: SocketAddr = "vault.listen", "127.0.0.1:8443";
     /// The domain of the vaults: a vault is NAME.SUFFIX. A port in it becomes part of every key identifier.
@@ -200,6 +207,28 @@ impl Kind for PathBuf {
 
     fn resolved(&self) -> Option<String> {
         Some(self.display().to_string())
+    }
+}
+
+/// The name of an issuer with a place for the directory, or an empty text for the lab's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template(pub Option<String>);
+
+impl Kind for Template {
+    const EXPECTS: &'static str = "an https URL with {directory} in it, such as https://login.example.com/{directory}/v2.0, or an empty text";
+
+    fn parse(text: &str) -> Option<Self> {
+        let sound = text.starts_with("https://") && text.contains("/{directory}");
+        (text.is_empty() || sound).then(|| Self(Some(text.to_owned()).filter(|text| !text.is_empty())))
+    }
+}
+
+impl Kind for String {
+    const EXPECTS: &'static str = "a text without spaces, 1 to 256 characters";
+
+    fn parse(text: &str) -> Option<Self> {
+        let sound = (1..=256).contains(&text.len()) && !text.contains(char::is_whitespace);
+        sound.then(|| text.to_owned())
     }
 }
 

@@ -28,6 +28,16 @@ impl Tls {
         }
     }
 
+    /// Whether the operator brings a certificate, whole or by half.
+    pub fn is_brought(&self) -> bool {
+        self.certificate.is_some() || self.key.is_some()
+    }
+
+    /// Whether the operator names who vouches for vaults that run elsewhere.
+    pub fn names_authority(&self) -> bool {
+        self.authority.is_some()
+    }
+
     /// The operator's own certificate; `None` where the lab's is shown.
     pub fn own(&self) -> Result<Option<Certificate>, CertificateFault> {
         match (self.pair()?, &self.authority) {

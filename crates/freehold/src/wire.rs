@@ -59,18 +59,29 @@ impl Resolve for Names {
     }
 }
 
-/// A client that trusts these roots alone and takes no proxy from the environment.
+/// A client that trusts these roots alone, finds these names alone, and takes no proxy from the environment.
 pub fn client(trust: &Trust, names: Names) -> Result<reqwest::Client, Unanswered> {
-    let failed = |why: String| Unanswered::Unreachable { host: "the lab".into(), why };
+    built(bounded(trust).dns_resolver(Arc::new(names)))
+}
+
+/// The same for names outside the lab, which the system looks up.
+pub fn outside(trust: &Trust) -> Result<reqwest::Client, Unanswered> {
+    built(bounded(trust))
+}
+
+fn bounded(trust: &Trust) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .tls_backend_preconfigured(trust.tls())
-        .dns_resolver(Arc::new(names))
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .https_only(true)
         .timeout(TIMEOUT)
+}
+
+fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Unanswered> {
+    builder
         .build()
-        .map_err(|error| failed(error.to_string()))
+        .map_err(|error| Unanswered::Unreachable { host: "the wire".into(), why: error.to_string() })
 }
 
 /// Somebody with a sign-in of a directory.
@@ -191,7 +202,8 @@ impl Person {
         answer(request).await
     }
 
-    async fn token(&self, resource: &str) -> Result<String, Unanswered> {
+    /// A token of the person's directory for a resource; kept for the next call.
+    pub async fn token(&self, resource: &str) -> Result<String, Unanswered> {
         let mut tokens = self.tokens.lock().await;
         if let Some(token) = tokens.get(resource) {
             return Ok(token.clone());

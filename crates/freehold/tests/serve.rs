@@ -52,11 +52,17 @@ impl Drop for Process {
     }
 }
 
+/// Free ports for every party.
+fn free_ports() -> [String; 3] {
+    ["vault", "availability-vault", "service"].map(|party| format!("--set={party}.listen=127.0.0.1:0"))
+}
+
 #[test]
 fn all_three_in_one_say_so_and_stop_in_good_order() {
     let folder = TempDir::new().expect("a folder");
     let data = text(&folder.path().join("data"));
-    let free = ["--set", "vault.listen=127.0.0.1:0", "--set", "availability-vault.listen=127.0.0.1:0"];
+    let free = free_ports();
+    let free: Vec<&str> = free.iter().map(String::as_str).collect();
     let first = Process::start(&[&["serve", "--data", &data][..], &free].concat());
     assert!(first.said.iter().any(|line| line.contains("the keys of this node are in")), "{:?}", first.said);
     assert!(first.said.iter().any(|line| line.contains("not a separation of powers")), "{:?}", first.said);
@@ -80,7 +86,7 @@ fn the_three_parties_run_as_three_processes_on_ports_of_their_own() {
     let availability = Process::start(&[&role[..], &listen].concat());
     let at = |party: &str, process: &Process| format!("{party}.listen=127.0.0.1:{}", process.port());
     let (vault_at, availability_at) = (at("vault", &vault), at("availability-vault", &availability));
-    let wires = ["--set", &vault_at, "--set", &availability_at];
+    let wires = ["--set", &vault_at, "--set", &availability_at, "--listen", "127.0.0.1:0"];
     let service = Process::start(&[&["serve", "--data", &data, "--role", "service"][..], &wires].concat());
     for process in [service, availability, vault] {
         assert_eq!(process.stop(), Some(0));
@@ -145,7 +151,8 @@ fn own_certificates_serve_names_outside_localhost_and_every_role() {
         "availability-vault.suffix=availability.example.test",
     ];
     let role = |role: &str, more: &[&str]| {
-        let free = ["--set", "vault.listen=127.0.0.1:0", "--set", "availability-vault.listen=127.0.0.1:0"];
+        let free = free_ports();
+        let free: Vec<&str> = free.iter().map(String::as_str).collect();
         Process::start(&[&["serve", "--data", &data, "--role", role][..], &free, &suffixes, more].concat())
     };
     let all = role("all", &own);
@@ -219,7 +226,7 @@ fn the_doctor_tells_what_stands_between_the_service_and_each_root_key() {
     each(&[], "failed", "our own credential was not accepted");
     std::fs::write(&secret, good).expect("written");
 
-    let running = Process::start(&[&["serve"], &service[..]].concat());
+    let running = Process::start(&[&["serve", "--listen", "127.0.0.1:0"], &service[..]].concat());
     each(&[], "not-checked", "stop what runs on this folder");
     assert_eq!(running.stop(), Some(0));
     assert_eq!(provider.stop(), Some(0));

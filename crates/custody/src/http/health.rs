@@ -1,14 +1,12 @@
 //! Why a tenant's policies do not open, as their keys were last heard.
 
-use api::server::{Asker, At, Refused, answer};
+use api::server::{Refused, answer};
 use api::{PolicyHealth, Problem, SlotAnswer, SlotHealth, TenantHealth};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use model::caller::Role;
-use model::id::TenantId;
 
-use super::caller;
+use super::way::{Auditor, InTenant};
 use crate::custody::Custody;
 use crate::{Said, health};
 
@@ -16,14 +14,12 @@ use crate::{Said, health};
 ///
 /// As the keys were last heard; nothing is asked for this answer.
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/health", operation_id = "getTenantHealth", tag = "health",
-    params(("tenant" = String, Path, format = Uuid, description = "The tenant's id")), security(("bearer" = [])),
-    responses((status = 200, body = TenantHealth), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    params(InTenant), security(("bearer" = ["auditor"])),
+    responses((status = 200, description = "The answer", body = TenantHealth), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn tenant(
+    Auditor(caller, _): Auditor<InTenant>,
     State(custody): State<Custody>,
-    asker: Asker,
-    At(tenant): At<TenantId>,
 ) -> Result<Response, Refused> {
-    let caller = caller(&custody, &asker, tenant, Role::Auditor).await?;
     let policies = custody.health(&caller).await?.into_iter().map(policy).collect();
     Ok(answer(StatusCode::OK, &TenantHealth { policies }))
 }

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use api::server::{Asker, At, Body, Refused, answer};
+use api::server::{Asker, Body, Refused, answer};
 use api::{Enrolled, Enrolment, Invitation, NewInvitation, People, Problem};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use model::caller::{Identity, Role};
-use model::id::TenantId;
 use model::refusal::{Code, Refusal};
 
-use super::{caller, shown};
+use super::shown;
+use super::way::{Administrator, InTenant, OfPerson};
 use crate::custody::Custody;
 
 /// Come in with a one-time credential
@@ -19,7 +19,7 @@ use crate::custody::Custody;
 /// Whoever has a token of the tenant's directory and the credential is enrolled in its tenant; the credential is gone.
 #[utoipa::path(post, path = "/v1/enrolment", operation_id = "enrol", tag = "people",
     request_body = Enrolment, security(("bearer" = [])),
-    responses((status = 200, body = Enrolled), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The answer", body = Enrolled), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn enrol(
     State(custody): State<Custody>,
     asker: Asker,
@@ -35,14 +35,12 @@ pub(super) async fn enrol(
 
 /// Who is enrolled in the tenant
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/people", operation_id = "listPeople", tag = "people",
-    params(("tenant" = String, Path, format = Uuid, description = "The tenant's id")), security(("bearer" = [])),
-    responses((status = 200, body = People), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    params(InTenant), security(("bearer" = ["administrator"])),
+    responses((status = 200, description = "The answer", body = People), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(
+    Administrator(caller, _): Administrator<InTenant>,
     State(custody): State<Custody>,
-    asker: Asker,
-    At(tenant): At<TenantId>,
 ) -> Result<Response, Refused> {
-    let caller = caller(&custody, &asker, tenant, Role::Administrator).await?;
     let people = custody.people(&caller).await?.into_iter().map(shown::person).collect();
     Ok(answer(StatusCode::OK, &People { people }))
 }
@@ -51,16 +49,14 @@ pub(super) async fn list(
 ///
 /// His next call is refused. The last administrator cannot be removed.
 #[utoipa::path(delete, path = "/v1/tenants/{tenant}/people/{person}", operation_id = "removePerson", tag = "people",
-    params(("tenant" = String, Path, format = Uuid, description = "The tenant's id"), ("person" = String, Path, description = "The person's id")),
-    security(("bearer" = [])),
-    responses((status = 204, description = "He is out"), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    params(OfPerson),
+    security(("bearer" = ["administrator"])),
+    responses((status = 204, description = "He is out"), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn remove(
+    Administrator(caller, at): Administrator<OfPerson>,
     State(custody): State<Custody>,
-    asker: Asker,
-    At((tenant, person)): At<(TenantId, String)>,
 ) -> Result<StatusCode, Refused> {
-    let caller = caller(&custody, &asker, tenant, Role::Administrator).await?;
-    custody.remove_person(&caller, &person).await?;
+    custody.remove_person(&caller, &at.person).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -68,16 +64,14 @@ pub(super) async fn remove(
 ///
 /// The credential in the answer is told once, and good for seven days.
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/invitations", operation_id = "invite", tag = "people",
-    params(("tenant" = String, Path, format = Uuid, description = "The tenant's id")),
-    request_body = NewInvitation, security(("bearer" = [])),
-    responses((status = 201, body = Invitation), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    params(InTenant),
+    request_body = NewInvitation, security(("bearer" = ["administrator"])),
+    responses((status = 201, description = "Made", body = Invitation), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn invite(
+    Administrator(caller, _): Administrator<InTenant>,
     State(custody): State<Custody>,
-    asker: Asker,
-    At(tenant): At<TenantId>,
     Body(new): Body<NewInvitation>,
 ) -> Result<Response, Refused> {
-    let caller = caller(&custody, &asker, tenant, Role::Administrator).await?;
     let roles: BTreeSet<Role> = new.roles.into_iter().map(shown::role_given).collect();
     let invited = custody.invite(&caller, roles).await?;
     Ok(answer(StatusCode::CREATED, &shown::invited(&invited)))

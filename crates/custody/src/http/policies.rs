@@ -1,26 +1,23 @@
 //! Policies: made, looked at, refreshed, and assigned to the tenant as a whole.
 
-use api::server::{Asker, At, Body, Refused, answer};
-use api::{AssignedPolicy, NewPolicy, Policy, PolicyKind, PolicyList, Problem, RefreshedPolicy, Tenant};
+use api::server::{Body, Refused, answer};
+use api::{AssignedPolicy, NewPolicy, Policy, PolicyList, Problem, RefreshedPolicy, Tenant};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use model::caller::Role;
-use model::id::{DepId, TenantId};
 
-use super::{caller, shown};
+use super::shown;
+use super::way::{Administrator, Auditor, InTenant, OfKind, OfPolicy};
 use crate::custody::Custody;
 
 /// The policies of the tenant
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/policies", operation_id = "listPolicies", tag = "policies",
-    params(("tenant" = String, Path, format = Uuid, description = "The tenant's id")), security(("bearer" = [])),
-    responses((status = 200, body = PolicyList), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    params(InTenant), security(("bearer" = ["auditor"])),
+    responses((status = 200, description = "The answer", body = PolicyList), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(
+    Auditor(caller, _): Auditor<InTenant>,
     State(custody): State<Custody>,
-    asker: Asker,
-    At(tenant): At<TenantId>,
 ) -> Result<Response, Refused> {
-    let caller = caller(&custody, &asker, tenant, Role::Auditor).await?;
     let policies = custody.policies(&caller).await?.into_iter().map(shown::policy).collect();
     Ok(answer(StatusCode::OK, &PolicyList { policies }))
 }
@@ -29,50 +26,44 @@ pub(super) async fn list(
 ///
 /// Both root keys are asked what they are, and each wraps and unwraps the new seed, before anything is written.
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/policies", operation_id = "createPolicy", tag = "policies",
-    params(("tenant" = String, Path, format = Uuid, description = "The tenant's id")),
-    request_body = NewPolicy, security(("bearer" = [])),
-    responses((status = 201, body = Policy), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    params(InTenant),
+    request_body = NewPolicy, security(("bearer" = ["administrator"])),
+    responses((status = 201, description = "Made", body = Policy), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn create(
+    Administrator(caller, _): Administrator<InTenant>,
     State(custody): State<Custody>,
-    asker: Asker,
-    At(tenant): At<TenantId>,
     Body(new): Body<NewPolicy>,
 ) -> Result<Response, Refused> {
-    let caller = caller(&custody, &asker, tenant, Role::Administrator).await?;
     let policy = custody.create_policy(&caller, shown::policy_given(&custody, new)?).await?;
-    let location = format!("/v1/tenants/{tenant}/policies/{}", policy.id);
+    let location = format!("/v1/tenants/{}/policies/{}", caller.tenant, policy.id);
     let made = answer(StatusCode::CREATED, &shown::policy(policy));
     Ok(([(header::LOCATION, location)], made).into_response())
 }
 
 /// One policy
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/policies/{policy}", operation_id = "getPolicy", tag = "policies",
-    params(("tenant" = String, Path, format = Uuid, description = "The tenant's id"), ("policy" = String, Path, format = Uuid, description = "The policy's id")),
-    security(("bearer" = [])),
-    responses((status = 200, body = Policy), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    params(OfPolicy),
+    security(("bearer" = ["auditor"])),
+    responses((status = 200, description = "The answer", body = Policy), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn get(
+    Auditor(caller, at): Auditor<OfPolicy>,
     State(custody): State<Custody>,
-    asker: Asker,
-    At((tenant, policy)): At<(TenantId, DepId)>,
 ) -> Result<Response, Refused> {
-    let caller = caller(&custody, &asker, tenant, Role::Auditor).await?;
-    Ok(answer(StatusCode::OK, &shown::policy(custody.policy(&caller, policy).await?)))
+    Ok(answer(StatusCode::OK, &shown::policy(custody.policy(&caller, at.policy).await?)))
 }
 
 /// Take up the newest versions of the root keys
 ///
 /// The wraps of the policy's seed are written anew; no content changes.
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/policies/{policy}/refresh", operation_id = "refreshPolicy", tag = "policies",
-    params(("tenant" = String, Path, format = Uuid, description = "The tenant's id"), ("policy" = String, Path, format = Uuid, description = "The policy's id")),
-    security(("bearer" = [])),
-    responses((status = 200, body = RefreshedPolicy), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    params(OfPolicy),
+    security(("bearer" = ["administrator"])),
+    responses((status = 200, description = "The answer", body = RefreshedPolicy), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn refresh(
+    Administrator(caller, at): Administrator<OfPolicy>,
     State(custody): State<Custody>,
-    asker: Asker,
-    At((tenant, policy)): At<(TenantId, DepId)>,
 ) -> Result<Response, Refused> {
-    let caller = caller(&custody, &asker, tenant, Role::Administrator).await?;
-    let refreshed = custody.refresh(&caller, policy).await?;
+    let refreshed = custody.refresh(&caller, at.policy).await?;
     let shown = RefreshedPolicy {
         policy: shown::policy(refreshed.policy),
         key_identifiers_before: refreshed.before.map(|key| key.to_string()),
@@ -85,16 +76,14 @@ pub(super) async fn refresh(
 ///
 /// Every mailbox or site that it now covers is rewrapped when it is next touched, or by the sweeper.
 #[utoipa::path(put, path = "/v1/tenants/{tenant}/assignments/{kind}", operation_id = "assignTenantPolicy", tag = "policies",
-    params(("tenant" = String, Path, format = Uuid, description = "The tenant's id"), ("kind" = PolicyKind, Path, description = "multi-workload or share-point")),
-    request_body = AssignedPolicy, security(("bearer" = [])),
-    responses((status = 200, body = Tenant), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    params(OfKind),
+    request_body = AssignedPolicy, security(("bearer" = ["administrator"])),
+    responses((status = 200, description = "The answer", body = Tenant), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn assign(
+    Administrator(caller, at): Administrator<OfKind>,
     State(custody): State<Custody>,
-    asker: Asker,
-    At((tenant, kind)): At<(TenantId, PolicyKind)>,
     Body(assigned): Body<AssignedPolicy>,
 ) -> Result<Response, Refused> {
-    let caller = caller(&custody, &asker, tenant, Role::Administrator).await?;
-    let tenant = custody.assign_tenant(&caller, shown::kind_given(kind), assigned.policy_id).await?;
+    let tenant = custody.assign_tenant(&caller, shown::kind_given(at.kind), assigned.policy_id).await?;
     Ok(answer(StatusCode::OK, &shown::tenant(tenant)))
 }

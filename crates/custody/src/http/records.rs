@@ -1,30 +1,26 @@
 //! The tenant's log, record by record, as it was hashed.
 
-use api::server::{Asked, Asker, At, Refused, answer};
+use api::server::{Asked, Refused, answer};
 use api::{AuditPage, AuditRecord, Paging, Problem};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use model::caller::Role;
-use model::id::TenantId;
 use model::refusal::{Code, Refusal};
 use store::AuditRow;
 
-use super::caller;
+use super::way::{Auditor, InTenant};
 use crate::custody::Custody;
 use crate::{PAGE, hex};
 
 /// The tenant's log
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/audit", operation_id = "listAudit", tag = "audit",
-    params(("tenant" = String, Path, format = Uuid, description = "The tenant's id"), Paging), security(("bearer" = [])),
-    responses((status = 200, body = AuditPage), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    params(InTenant, Paging), security(("bearer" = ["auditor"])),
+    responses((status = 200, description = "The answer", body = AuditPage), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(
+    Auditor(caller, _): Auditor<InTenant>,
     State(custody): State<Custody>,
-    asker: Asker,
-    At(tenant): At<TenantId>,
     Asked(paging): Asked<Paging>,
 ) -> Result<Response, Refused> {
-    let caller = caller(&custody, &asker, tenant, Role::Auditor).await?;
     let limit = paging.limit.unwrap_or(PAGE).clamp(1, PAGE);
     let rows = custody.audit(&caller, paging.start()?.unwrap_or(0), limit).await?;
     let next = rows.last().filter(|_| rows.len() == limit as usize).map(|row| row.seq);

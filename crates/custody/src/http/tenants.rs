@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use model::caller::Identity;
 use model::id::TenantId;
 
+use super::way::InTenant;
 use super::{operator, shown};
 use crate::custody::Custody;
 
@@ -17,8 +18,8 @@ use crate::custody::Custody;
 /// credential in the answer is told once. If the answer was lost, the tenant is in the list, and
 /// `first-administrator` gives another credential.
 #[utoipa::path(post, path = "/v1/tenants", operation_id = "createTenant", tag = "tenants",
-    request_body = NewTenant, security(("bearer" = [])),
-    responses((status = 201, body = NewTenantMade), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    request_body = NewTenant, security(("bearer" = ["operator"])),
+    responses((status = 201, description = "Made", body = NewTenantMade), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn create(
     State(custody): State<Custody>,
     asker: Asker,
@@ -41,8 +42,8 @@ pub(super) async fn create(
 
 /// List the tenants
 #[utoipa::path(get, path = "/v1/tenants", operation_id = "listTenants", tag = "tenants",
-    params(Paging), security(("bearer" = [])),
-    responses((status = 200, body = TenantPage), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    params(Paging), security(("bearer" = ["operator"])),
+    responses((status = 200, description = "The answer", body = TenantPage), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(
     State(custody): State<Custody>,
     asker: Asker,
@@ -60,8 +61,8 @@ pub(super) async fn list(
 
 /// One tenant
 #[utoipa::path(get, path = "/v1/tenants/{tenant}", operation_id = "getTenant", tag = "tenants",
-    params(("tenant" = String, Path, format = Uuid, description = "The tenant's id")), security(("bearer" = [])),
-    responses((status = 200, body = Tenant), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    params(InTenant), security(("bearer" = [])),
+    responses((status = 200, description = "The answer", body = Tenant), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn get(
     State(custody): State<Custody>,
     asker: Asker,
@@ -81,8 +82,8 @@ pub(super) async fn get(
 ///
 /// For the operator, and only while nobody is enrolled in the tenant.
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/first-administrator", operation_id = "inviteFirstAdministrator", tag = "tenants",
-    params(("tenant" = String, Path, format = Uuid, description = "The tenant's id")), security(("bearer" = [])),
-    responses((status = 201, body = Invitation), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    params(InTenant), security(("bearer" = ["operator"])),
+    responses((status = 201, description = "Made", body = Invitation), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn first_administrator(
     State(custody): State<Custody>,
     asker: Asker,

@@ -4,17 +4,18 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use clap::Subcommand;
-use custody::{NewTenant, Tenant};
+use custody::{Custody, INVITATION_LIFE, Invited, NewTenant, Tenant};
 use model::caller::Principal;
 use model::id::DirectoryId;
+use model::refusal::Code;
 use serde_json::json;
 use vault::{AdminFault, Administration};
 use zeroize::Zeroizing;
 
-use super::{with_lab, with_new_lab};
+use super::{local, with_lab, with_new_lab};
 use crate::config::Config;
 use crate::exit::{Answer, Exit, Failure, tell};
-use crate::node::{APPLICATIONS, there};
+use crate::node::{API_APPLICATION, APPLICATIONS, Edge, there};
 
 /// How long the first administrator's sign-in is good for.
 const SIGN_IN_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -25,7 +26,8 @@ pub enum TenantAction {
     /// Take a customer in: its directory, its provider-managed policy, its vault connections.
     ///
     /// Without --directory the lab makes a directory with an administrator, whose password is printed once, and consents
-    /// to the service's applications there. If it is interrupted, the same command goes on from there.
+    /// to the service's applications there. The credential that it prints is the first administrator's for the API, good
+    /// once. If it is interrupted, the same command goes on from there.
     #[command(after_help = "\
 Examples:
   freehold tenant create Contoso --domain contoso.com --data my-data
@@ -95,14 +97,25 @@ fn create(
             None => Some(make_directory(&lab.customers.vault.administration(), &new).await?),
         };
         let tenant = custody.take_tenant_in(&Principal("operator".into()), &new).await?;
-        // Only what was told is ended: until then the same command tells another password.
-        tell(&told(&tenant, administrator, json)).map_err(|failure| {
+        let invited = invite(custody, edge, &tenant).await?;
+        // Only what was told is ended: until then the same command tells another password and credential.
+        tell(&told(&tenant, administrator, invited, json)).map_err(|failure| {
             let why = "the tenant is made, but nobody heard of it: run the same command again";
             Failure::new(Exit::Ours, format!("{failure}\n{why}").trim_start())
         })?;
         custody.end_intake(new.directory).await?;
         Ok(Answer::ok(""))
     })
+}
+
+/// The first administrator's credential for the API, unless somebody has come in already.
+async fn invite(custody: &Custody, edge: &Edge, tenant: &Tenant) -> Result<Option<Invited>, Failure> {
+    let caller = local(tenant.id, edge);
+    match custody.invite_first(&caller.principal, caller.request, tenant.id).await {
+        Ok(invited) => Ok(Some(invited)),
+        Err(refusal) if refusal.code == Code::Conflict => Ok(None),
+        Err(refusal) => Err(refusal.into()),
+    }
 }
 
 /// Makes the lab's directory of a tenant, whatever of it is missing; a new password of its administrator.
@@ -112,7 +125,7 @@ async fn make_directory(
 ) -> Result<(String, Zeroizing<String>), Failure> {
     let directory = new.directory;
     there(admin.create_directory(Some(directory), &new.name).await.map(|_| ()))?;
-    for (_, _, client_id) in APPLICATIONS {
+    for client_id in APPLICATIONS.map(|(_, _, id)| id).into_iter().chain([API_APPLICATION]) {
         let id = client_id.parse().map_err(|error| Failure::new(Exit::Ours, error))?;
         there(admin.consent(id, directory).await.map(|_| ()))?;
     }
@@ -126,16 +139,31 @@ async fn make_directory(
     Ok((sign_in, password))
 }
 
-fn told(tenant: &Tenant, administrator: Option<(String, Zeroizing<String>)>, json: bool) -> String {
+fn told(
+    tenant: &Tenant,
+    administrator: Option<(String, Zeroizing<String>)>,
+    invited: Option<Invited>,
+    json: bool,
+) -> String {
     if json {
         let administrator = administrator
             .map(|(name, password)| json!({ "signInName": name, "password": password.as_str() }));
-        let document = json!({ "tenant": tenant, "administrator": administrator });
+        let invited = invited.as_ref();
+        let credential = invited.map(|invited| invited.credential.as_str());
+        let document = json!({ "tenant": tenant, "administrator": administrator, "credential": credential });
         return format!("{document:#}\n");
     }
     let mut text = format!("tenant     {}\ndirectory  {}\n", tenant.id, tenant.directory);
     if let Some((name, password)) = administrator {
         let _ = writeln!(text, "administrator of the lab's directory, told once:\n  {name}\n  {}", *password);
+    }
+    if let Some(invited) = invited {
+        let days = INVITATION_LIFE.as_secs() / 86_400;
+        let _ = writeln!(
+            text,
+            "first administrator's credential for the API, told once, good once and for {days} days:"
+        );
+        let _ = writeln!(text, "  {}", *invited.credential);
     }
     text
 }

@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::exit::Failure;
 use crate::folder::DataFolder;
 use crate::layout::Layout;
-use crate::node::{Edge, Lab, Service, Wiring, remote_reach};
+use crate::node::{Edge, Lab, Service, Wiring, remote};
 use crate::random::SystemRandom;
 use crate::settings::Role;
 
@@ -65,7 +65,7 @@ async fn open_and_probe(config: &Config, layout: Layout) -> Result<Vec<Finding>,
         return Ok(findings?);
     }
     let folder = DataFolder::open(layout, *config.role)?;
-    let reach = remote_reach(&folder.layout, &Wiring::fixed(config), &edge)?;
+    let reach = remote(&folder.layout, &Wiring::fixed(config), &edge)?.reach;
     let service = Service::open(&folder.layout, Arc::new(reach), &edge).await?;
     Ok(probe(&service, &edge).await?)
 }

@@ -8,10 +8,10 @@ use model::policy::PolicyKind;
 use model::time::Timestamp;
 use reqwest::Method;
 use serde_json::json;
-use vault::{AdminFault, Administration, ApplicationId, NewSubscription, SubscriptionId};
+use vault::{AdminFault, Administration, ApplicationId, NewApplication, NewSubscription, SubscriptionId};
 
 use super::Program;
-use super::credential::{self, Credential};
+use super::credential::{self, Credential, SECRET_LIFE};
 use crate::exit::{Exit, Failure};
 use crate::layout::Layout;
 use crate::wire::Person;
@@ -26,6 +26,8 @@ pub const APPLICATIONS: [(PolicyKind, &str, &str); 3] = [
     (PolicyKind::SharePoint, "sharepoint", "00000003-0000-0ff1-ce00-000000000000"),
     (PolicyKind::MultiWorkload, "data-at-rest", "c066d759-24ae-40e7-a56f-027002b5d3e4"),
 ];
+/// The application that tokens for the service's own API are for; it has no secret.
+pub const API_APPLICATION: &str = "f4ee401d-0000-4000-8000-000000000005";
 /// The name of the service's credential for the availability vault.
 pub const AVAILABILITY_SERVICE: &str = "availability-vault";
 /// The name of the credential that the availability vault is set up with.
@@ -50,7 +52,14 @@ pub async fn prepare_applications(program: &Program, layout: &Layout, now: Times
     for (_, name, client_id) in APPLICATIONS {
         Credential { name, client_id, file: &layout.credential(name) }.prepare(&admin, now).await?;
     }
-    Ok(())
+    let id: ApplicationId = API_APPLICATION.parse().expect("a UUID");
+    let api = NewApplication { client_id: Some(id), display_name: "freehold-api", secret_life: SECRET_LIFE };
+    match admin.create_application(directory(), api).await {
+        // Nobody signs in as the service's API: it is only what tokens are for.
+        Ok(_) => Ok(admin.remove_secrets(id).await?),
+        Err(AdminFault::Exists(_)) => Ok(()),
+        Err(fault) => Err(fault.into()),
+    }
 }
 
 /// Makes the provider's vaults, rights and root keys, in the availability vault's program.

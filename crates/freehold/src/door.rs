@@ -1,0 +1,109 @@
+//! The service's door: one router for its HTTP API, with who may come in, the id of each call, and the document.
+//!
+//! Owns the composition of the rooms' routes and what every call passes on its way (spec/http-api.md). What a route
+//! does is the room's that owns its noun; who somebody is, is `bearer`'s.
+
+mod bearer;
+mod health;
+mod issuer;
+mod operator_token;
+mod passage;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use api::server::{no_such_method, nothing_here};
+use axum::{Router, middleware};
+use tower_http::timeout::RequestBodyTimeoutLayer;
+use utoipa::openapi::info::{Info, InfoBuilder, LicenseBuilder};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{OpenApi, OpenApiBuilder};
+use utoipa_axum::router::OpenApiRouter;
+
+use self::health::Readiness;
+pub use self::issuer::{Issuer, IssuerFault};
+pub use self::operator_token::{OPERATOR_PREFIX, OperatorToken};
+use crate::node::{Edge, Service};
+
+/// How long a client may pause in the middle of a body.
+pub const BODY_PAUSE: Duration = Duration::from_secs(60);
+
+/// Everything that decides who comes in, and what lies behind.
+#[derive(Debug, Clone)]
+pub struct Door(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    service: Service,
+    issuer: Issuer,
+    operator: OperatorToken,
+    edge: Edge,
+    readiness: Readiness,
+    draining: AtomicBool,
+}
+
+impl Door {
+    /// The door of a service: its people come from the issuer, its operator has the token.
+    pub fn new(service: Service, issuer: Issuer, operator: OperatorToken, edge: Edge) -> Self {
+        let (readiness, draining) = (Readiness::default(), AtomicBool::new(false));
+        Self(Arc::new(Inner { service, issuer, operator, edge, readiness, draining }))
+    }
+
+    /// The whole API.
+    pub fn router(&self) -> Router {
+        let Service { custody, engine, .. } = &self.0.service;
+        let http = workloads::http::Http { custody: custody.clone(), engine: engine.clone() };
+        let (router, _) = OpenApiRouter::new()
+            .merge(health::routes().with_state(self.clone()))
+            .merge(custody::http::routes().with_state(custody.clone()))
+            .merge(workloads::http::routes().with_state(http))
+            .split_for_parts();
+        router
+            .fallback(nothing_here)
+            .method_not_allowed_fallback(no_such_method)
+            .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE))
+            .layer(middleware::from_fn_with_state(self.clone(), passage::pass))
+    }
+
+    /// From now on the service says that it is not ready; whoever is in is served to the end.
+    pub fn drain(&self) {
+        self.0.draining.store(true, Ordering::Relaxed);
+    }
+
+    fn draining(&self) -> bool {
+        self.0.draining.load(Ordering::Relaxed)
+    }
+}
+
+/// The OpenAPI document of the service, as it is served and committed: made of the routes themselves.
+pub fn openapi() -> OpenApi {
+    let mut document = OpenApiBuilder::new().info(about()).build();
+    document.merge(health::routes().into_openapi());
+    document.merge(custody::http::routes().into_openapi());
+    document.merge(workloads::http::routes().into_openapi());
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(BEARER)).build();
+    let components = document.components.get_or_insert_default();
+    components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
+    document
+}
+
+/// The document as the text that is committed.
+pub fn openapi_text() -> String {
+    let mut text = openapi().to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+const BEARER: &str = "The operator's token, or a token of the tenant's directory";
+
+fn about() -> Info {
+    InfoBuilder::new()
+        .title("Freehold")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some("The service's own API. What a type cannot say is in spec/http-api.md."))
+        .license(Some(
+            LicenseBuilder::new().name("Apache-2.0 OR MIT").identifier(Some("Apache-2.0 OR MIT")).build(),
+        ))
+        .build()
+}

@@ -1,0 +1,8 @@
+//! The service's API over TLS, with all three parties behind it: who comes in, and what tenants see of each other.
+
+mod health;
+mod policies;
+mod routes;
+mod tenants;
+mod tokens;
+mod world;
