@@ -23,6 +23,8 @@ use tower::Layer;
 pub const MAX_CONNECTIONS: usize = 1024;
 /// How long a client may take for its TLS handshake.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest head of a request on HTTP/2: the longest token and the longest name of an object fit into it.
+pub const HEAD_BYTES: u32 = 48 << 10;
 /// How long a client may take to send the head of a request.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -110,7 +112,7 @@ impl Listener {
         server.http_builder().http1().header_read_timeout(HEAD_TIMEOUT);
         let mut http2 = server.http_builder().http2();
         http2.keep_alive_interval(PING_EVERY).keep_alive_timeout(PING_TIMEOUT);
-        http2.max_concurrent_streams(MAX_STREAMS);
+        http2.max_concurrent_streams(MAX_STREAMS).max_header_list_size(HEAD_BYTES);
         let bounded = Bounded(Arc::new(Semaphore::new(MAX_CONNECTIONS)));
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         let (task, certificate) = match transport {
