@@ -40,10 +40,10 @@ async fn a_policy_is_made_assigned_and_in_force_and_a_refusal_of_the_customer_is
     let read = world.http.get(format!("{}{content}", world.base)).bearer_auth(&contoso.token);
     assert_eq!(read.send().await.expect("an answer").text().await.expect("text"), letter);
 
-    // The longest name there is, percent-encoded threefold, beside a token.
+    // The longest name there is, percent-encoded threefold, beside as much as a directory's longest tokens have.
     let name = format!("attachment; filename*=UTF-8''{}", "%C3%BC".repeat(2048));
     let put = world.http.post(format!("{}{place}/objects", world.base)).bearer_auth(&contoso.token);
-    let put = put.header("content-disposition", &name).body("x");
+    let put = put.header("content-disposition", &name).header("x-filler", "a".repeat(14_000)).body("x");
     assert_eq!(world.send(put).await.good()["size"], json!(1));
 
     for key in &keys {
