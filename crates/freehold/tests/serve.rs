@@ -94,6 +94,22 @@ fn the_three_parties_run_as_three_processes_on_ports_of_their_own() {
 }
 
 #[test]
+fn a_start_that_is_stopped_before_it_is_ready_ends_well() {
+    let folder = TempDir::new().expect("a folder");
+    let data = folder.path().join("data");
+    let free = ["--set", "vault.listen=127.0.0.1:0", "--set", "availability-vault.listen=127.0.0.1:0"];
+    let mut child = freehold(&[&["serve", "--data", &text(&data)][..], &free].concat());
+    let child = child.stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut process = Process { child, said: Vec::new() };
+    // The first key of the first party: the root keys of the provider are still to be made.
+    while !data.join("keys/vault/master.key").exists() {
+        assert!(process.child.try_wait().expect("a child").is_none(), "it ended by itself");
+        std::thread::yield_now();
+    }
+    assert_eq!(process.stop(), Some(0));
+}
+
+#[test]
 fn a_port_in_use_is_named_with_what_to_do() {
     let folder = TempDir::new().expect("a folder");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -2,8 +2,6 @@
 //!
 //! Owns how a page is shown, to people and as JSON. No more than a page is held, however long the list is.
 
-use std::fmt::Write;
-
 use serde_json::json;
 use workloads::{Entry, MAX_OBJECTS, Page};
 
@@ -29,7 +27,8 @@ pub fn answer(config: &Config, list: &List) -> Result<Answer, Failure> {
     with_lab(config, async |lab, edge| {
         let caller = list.place.caller(edge);
         let holder = list.place.find(&lab.service, &caller, false).await?;
-        let (mut after, mut told) = (None, Told { json: list.json, first: true, damaged: false });
+        let mut after = None;
+        let mut told = Told { document: list.json.then(|| Document::new("objects")), damaged: false };
         loop {
             let page = lab.service.engine.list(&caller, holder.id, after, MAX_OBJECTS).await?;
             after = page.next;
@@ -43,8 +42,7 @@ pub fn answer(config: &Config, list: &List) -> Result<Answer, Failure> {
 
 /// What was told of a list so far.
 struct Told {
-    json: bool,
-    first: bool,
+    document: Option<Document>,
     damaged: bool,
 }
 
@@ -56,30 +54,44 @@ impl Told {
             page.entries.iter().map(|entry| (entry.id, Some(entry))).chain(damaged).collect();
         all.sort_unstable_by_key(|(id, _)| *id);
         for (id, entry) in all {
-            if self.json {
-                let document = entry.map_or_else(|| json!({ "id": id, "refused": DAMAGED }), document);
-                let between = if self.first { "{\"objects\": [\n  " } else { ",\n  " };
-                let _ = write!(text, "{between}{document}");
-            } else {
-                let _ = match entry {
-                    Some(entry) => writeln!(text, "{}", line(entry)),
-                    None => writeln!(text, "{id}  {:>10}  {DAMAGED}", "?"),
-                };
-            }
-            self.first = false;
             self.damaged |= entry.is_none();
+            text.push_str(&match (&mut self.document, entry) {
+                (Some(document), Some(entry)) => document.next(&self::document(entry)),
+                (Some(document), None) => document.next(&json!({ "id": id, "refused": DAMAGED })),
+                (None, Some(entry)) => format!("{}\n", line(entry)),
+                (None, None) => format!("{id}  {:>10}  {DAMAGED}\n", "?"),
+            });
         }
         text
     }
 
     fn end(self) -> Answer {
-        let text = match (self.json, self.first) {
-            (false, _) => "",
-            (true, true) => "{\"objects\": []}\n",
-            (true, false) => "\n]}\n",
-        };
         // A script must notice that something could not be shown.
-        Answer { text: text.into(), exit: if self.damaged { Exit::Ours } else { Exit::Ok } }
+        let exit = if self.damaged { Exit::Ours } else { Exit::Ok };
+        Answer { text: self.document.map(Document::end).unwrap_or_default(), exit }
+    }
+}
+
+/// One JSON document with one list in it, told as the list comes.
+pub(super) struct Document {
+    name: &'static str,
+    begun: bool,
+}
+
+impl Document {
+    pub(super) fn new(name: &'static str) -> Self {
+        Self { name, begun: false }
+    }
+
+    /// The next of the list.
+    pub(super) fn next(&mut self, value: &serde_json::Value) -> String {
+        let begun = std::mem::replace(&mut self.begun, true);
+        if begun { format!(",\n  {value}") } else { format!("{{\"{}\": [\n  {value}", self.name) }
+    }
+
+    /// The end of the document, whether there was anything or not.
+    pub(super) fn end(self) -> String {
+        if self.begun { "\n]}\n".into() } else { format!("{{\"{}\": []}}\n", self.name) }
     }
 }
 

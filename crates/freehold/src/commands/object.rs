@@ -151,6 +151,7 @@ async fn read_all(
 
 /// Replaces an object's content.
 pub fn overwrite(config: &Config, overwrite: &Overwrite) -> Result<Answer, Failure> {
+    File::open(&overwrite.file).map_err(|error| Failure::of_file(&overwrite.file, &error))?;
     with_lab(config, async |lab, edge| {
         let caller = overwrite.place.caller(edge);
         let holder = overwrite.place.find(&lab.service, &caller, false).await?;

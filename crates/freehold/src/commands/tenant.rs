@@ -12,7 +12,8 @@ use serde_json::json;
 use vault::{AdminFault, Administration};
 use zeroize::Zeroizing;
 
-use super::{local, with_lab, with_new_lab};
+use super::list::Document;
+use super::{local, shown, with_lab, with_new_lab};
 use crate::config::Config;
 use crate::exit::{Answer, Exit, Failure, tell};
 use crate::node::{API_APPLICATION, APPLICATIONS, Edge, there};
@@ -168,23 +169,25 @@ fn told(
     text
 }
 
+/// Lists the tenants page by page; no more than a page is held.
 fn list(config: &Config, json: bool) -> Result<Answer, Failure> {
     with_lab(config, async |lab, _| {
-        let mut all = Vec::new();
+        let (mut after, mut document) = (None, Document::new("tenants"));
         loop {
-            let page = lab.service.custody.tenants(all.last().map(|tenant: &Tenant| tenant.id)).await?;
-            if page.is_empty() {
-                break;
+            let page = lab.service.custody.tenants(after).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.id);
+            let mut text = String::new();
+            for tenant in &page {
+                if json {
+                    text.push_str(&document.next(&json!(tenant)));
+                } else {
+                    let domains = tenant.domains.join(", ");
+                    let _ = writeln!(text, "{}  {}  {domains}", tenant.id, shown(&tenant.name));
+                }
             }
-            all.extend(page);
+            tell(&text)?;
         }
-        if json {
-            return Ok(Answer::ok(format!("{:#}\n", json!({ "tenants": all }))));
-        }
-        let mut text = String::new();
-        for tenant in &all {
-            let _ = writeln!(text, "{}  {}  {}", tenant.id, tenant.name, tenant.domains.join(", "));
-        }
-        Ok(Answer::ok(text))
+        Ok(Answer::ok(if json { document.end() } else { "".into() }))
     })
 }
