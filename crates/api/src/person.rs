@@ -22,6 +22,18 @@ pub enum Role {
     Auditor,
 }
 
+impl Role {
+    /// The role as it stands in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Administrator => "administrator",
+            Self::Reader => "reader",
+            Self::Writer => "writer",
+            Self::Auditor => "auditor",
+        }
+    }
+}
+
 /// A one-time credential as it is told, once.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -7,10 +7,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::commands::enrol::Enrol;
 use crate::commands::import::Import;
 use crate::commands::list::List;
 use crate::commands::object::{Delete, Overwrite, ReadObject};
 use crate::commands::tenant::TenantAction;
+use crate::commands::token::Token;
 use crate::exit::EXIT_HELP;
 
 /// An open, self-hosted Customer Key: data of many tenants under root keys that each tenant keeps in vaults of
@@ -119,6 +121,22 @@ Examples:
         #[command(subcommand)]
         action: TenantAction,
     },
+    /// Get a token for the service: sign in at a directory with name and password.
+    ///
+    /// The token alone is printed; it is good for about an hour.
+    #[command(after_help = "\
+Examples:
+  freehold token --login https://login.vault.localhost:8443 --directory ID --user NAME --ca ca.pem
+  freehold token --login URL --directory ID --user NAME --password-file password --out token")]
+    Token(Token),
+    /// Come in: redeem a one-time credential at a server.
+    ///
+    /// Whoever has a token of the tenant's directory and the credential gets the credential's roles; it is gone then.
+    #[command(after_help = "\
+Examples:
+  freehold enrol --server https://localhost:8440 --token-file token --credential-file credential
+  echo fhin_... | freehold enrol --server https://localhost:8440 --token-file token --credential-file -")]
+    Enrol(Enrol),
     /// Bring mail into a mailbox or files into a site.
     ///
     /// Every message and file is durable when it is counted. After an interruption the same command goes on: what is
@@ -126,29 +144,34 @@ Examples:
     #[command(after_help = "\
 Examples:
   freehold import --data my-data --tenant ID --mailbox alice@contoso.com --create ~/mail
-  freehold import --data my-data --tenant ID --site sites/operations --create report.pdf drawings/")]
+  freehold import --data my-data --tenant ID --site sites/operations --create report.pdf drawings/
+  freehold import --server URL --token-file token --tenant ID --site S --create drawings/")]
     Import(Import),
     /// List the objects of a mailbox or a site.
     #[command(after_help = "\
 Examples:
-  freehold list --data my-data --tenant ID --mailbox alice@contoso.com")]
+  freehold list --data my-data --tenant ID --mailbox alice@contoso.com
+  freehold list --server URL --token-file token --tenant ID --mailbox alice@contoso.com")]
     List(List),
     /// Read an object, a range of it, or all objects of a mailbox or a site.
     #[command(after_help = "\
 Examples:
   freehold read --data my-data --tenant ID --mailbox alice@contoso.com --name inbox/7.eml
   freehold read --data my-data --tenant ID --site sites/operations --id ID --range 0-1023 --out head.bin
-  freehold read --data my-data --tenant ID --site sites/operations --all --out copy/")]
+  freehold read --data my-data --tenant ID --site sites/operations --all --out copy/
+  freehold read --server URL --token-file token --tenant ID --site S --all --out copy/")]
     Read(ReadObject),
     /// Replace an object's content; the old content is gone.
     #[command(after_help = "\
 Examples:
-  freehold overwrite --data my-data --tenant ID --site S --id ID new.pdf")]
+  freehold overwrite --data my-data --tenant ID --site S --id ID new.pdf
+  freehold overwrite --server URL --token-file token --tenant ID --site S --id ID new.pdf")]
     Overwrite(Overwrite),
     /// Delete an object with all its bytes.
     #[command(after_help = "\
 Examples:
-  freehold delete --data my-data --tenant ID --site S --id ID")]
+  freehold delete --data my-data --tenant ID --site S --id ID
+  freehold delete --server URL --token-file token --tenant ID --site S --id ID")]
     Delete(Delete),
     /// Look at the configuration.
     Config {

@@ -1,19 +1,24 @@
-//! Commands that work on a data folder: tenants, imports, reads. One noun a file.
+//! Commands that work on a data folder or at a server: tenants, imports, reads. One noun a file.
 //!
 //! Owns what they share: the folder opened with all parties in this process, and who is calling.
 
 mod draft;
+pub mod enrol;
 pub mod import;
 pub mod list;
 pub mod object;
+mod objects;
+mod secret;
+pub mod server;
 pub mod tenant;
+pub mod token;
 
 use std::io::Write;
 use std::sync::Arc;
 
 use model::caller::{Caller, Initiator, Principal};
 use model::id::{RequestId, TenantId};
-use workloads::{Holder, HolderKind};
+use workloads::HolderKind;
 
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -27,6 +32,7 @@ use crate::serve::first_start;
 use crate::settings::Role;
 use crate::signals::unless_stopped;
 use crate::wire::Names;
+use server::Server;
 
 /// Runs one command on the installation in the data folder, with every party in this process, and closes it again.
 ///
@@ -101,9 +107,12 @@ fn run<T>(work: impl AsyncFnOnce(&Edge) -> Result<T, Failure>) -> Result<T, Fail
     outcome
 }
 
-/// Where objects are: a mailbox or a site of a tenant.
+/// Where objects are: a mailbox or a site of a tenant, on a data folder or at a server.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Place {
+    #[command(flatten)]
+    #[allow(missing_docs, reason = "clap would print it as help")]
+    pub server: Server,
     /// The tenant's id
     #[arg(long, value_name = "TENANT")]
     pub tenant: TenantId,
@@ -131,27 +140,6 @@ impl HolderName {
             (Some(name), _) => (HolderKind::Mailbox, name),
             (None, site) => (HolderKind::Site, site.as_deref().unwrap_or_default()),
         }
-    }
-}
-
-impl Place {
-    /// Finds the mailbox or site; makes it if that is asked for and there is none.
-    async fn find(&self, service: &Service, caller: &Caller, create: bool) -> Result<Holder, Failure> {
-        let (kind, name) = self.holder.parts();
-        let name = kind.name(name)?;
-        service.custody.check_tenant(self.tenant).await?;
-        let engine = &service.engine;
-        match engine.holder_by_name(caller, kind, &name).await {
-            Err(refusal) if create && refusal.code == model::refusal::Code::NotFound => {
-                Ok(engine.create_holder(caller, kind, &name).await?)
-            }
-            found => Ok(found?),
-        }
-    }
-
-    /// Whoever runs this command on the data folder: a person, with the rights on its files.
-    fn caller(&self, edge: &Edge) -> Caller {
-        local(self.tenant, edge)
     }
 }
 

@@ -20,6 +20,10 @@ use crate::settings::{Kind, SETTINGS};
 pub const VARIABLE_PREFIX: &str = "FREEHOLD_";
 /// The variable that names the configuration file; the flag `--config` wins over it.
 pub const FILE_VARIABLE: &str = "FREEHOLD_CONFIG";
+/// The variable that holds the token for a server; the flag `--token-file` wins over it.
+pub const TOKEN_VARIABLE: &str = "FREEHOLD_TOKEN";
+/// The variable that names the authorities of a server; the flag `--ca` wins over it.
+pub const CA_VARIABLE: &str = "FREEHOLD_CA";
 /// How alike a known name must be to be offered instead of an unknown one, from 0 to 1.
 const ALIKE: f64 = 0.7;
 
@@ -105,6 +109,8 @@ impl Config {
     ) -> Result<Self, ConfigError> {
         let mut environment = ours(environment)?;
         let from_environment = environment.remove(FILE_VARIABLE).map(PathBuf::from);
+        // No settings: the commands that speak to a server read them.
+        environment.retain(|name, _| ![TOKEN_VARIABLE, CA_VARIABLE].contains(&name.as_str()));
         let path = flags.config.clone().or(from_environment);
         let file = match &path {
             None => Vec::new(),
@@ -144,7 +150,10 @@ impl Layers {
                 Some(setting) => layers.add(setting.key, text, Origin::Variable(name)),
                 None => {
                     let names = SETTINGS.iter().map(|setting| variable(setting.key));
-                    let near = nearest(&name, names.chain([FILE_VARIABLE.to_owned()]));
+                    let near = nearest(
+                        &name,
+                        names.chain([FILE_VARIABLE, TOKEN_VARIABLE, CA_VARIABLE].map(str::to_owned)),
+                    );
                     unknown.push(format!("environment: {name} belongs to no setting{near}"));
                 }
             }

@@ -208,23 +208,59 @@ impl Person {
         if let Some(token) = tokens.get(resource) {
             return Ok(token.clone());
         }
-        let scope = format!("{resource}/.default");
-        let mut form = url::form_urlencoded::Serializer::new(String::new());
-        form.append_pair("scope", &scope);
-        if self.application {
-            form.append_pair("grant_type", "client_credentials");
-            form.append_pair("client_id", &self.name).append_pair("client_secret", &self.secret);
-        } else {
-            form.append_pair("grant_type", "password").append_pair("client_id", COMMAND_LINE);
-            form.append_pair("username", &self.name).append_pair("password", &self.secret);
-        }
-        let url = format!("https://login.{}/{}/oauth2/v2.0/token", self.suffix, self.directory);
-        let request = self.http.post(url).header("content-type", "application/x-www-form-urlencoded");
-        let reply = answer(request.body(form.finish())).await?;
-        let token = reply["access_token"].as_str().unwrap_or_default().to_owned();
-        tokens.insert(resource.to_owned(), token.clone());
-        Ok(token)
+        let login = format!("https://login.{}", self.suffix);
+        let grant = match self.application {
+            true => Grant::Application { client_id: &self.name, secret: &self.secret },
+            false => Grant::Password { user: &self.name, password: &self.secret },
+        };
+        let token = sign_in(&self.http, &login, &self.directory, &grant, resource).await?;
+        tokens.insert(resource.to_owned(), token.to_string());
+        Ok(token.to_string())
     }
+}
+
+/// What somebody signs in with.
+pub enum Grant<'a> {
+    /// A name and a password of a directory.
+    Password {
+        /// The name.
+        user: &'a str,
+        /// The password.
+        password: &'a str,
+    },
+    /// An application's client id and client secret.
+    Application {
+        /// The client id.
+        client_id: &'a str,
+        /// The client secret.
+        secret: &'a str,
+    },
+}
+
+/// Signs in at a token service, `https://HOST` or `https://HOST:PORT`, and gets a token for a resource.
+pub async fn sign_in(
+    http: &reqwest::Client,
+    login: &str,
+    directory: &str,
+    grant: &Grant<'_>,
+    resource: &str,
+) -> Result<Zeroizing<String>, Unanswered> {
+    let mut form = url::form_urlencoded::Serializer::new(String::new());
+    form.append_pair("scope", &format!("{resource}/.default"));
+    match grant {
+        Grant::Password { user, password } => {
+            form.append_pair("grant_type", "password").append_pair("client_id", COMMAND_LINE);
+            form.append_pair("username", user).append_pair("password", password);
+        }
+        Grant::Application { client_id, secret } => {
+            form.append_pair("grant_type", "client_credentials");
+            form.append_pair("client_id", client_id).append_pair("client_secret", secret);
+        }
+    }
+    let url = format!("{}/{directory}/oauth2/v2.0/token", login.trim_end_matches('/'));
+    let request = http.post(url).header("content-type", "application/x-www-form-urlencoded");
+    let reply = answer(request.body(form.finish())).await?;
+    Ok(Zeroizing::new(reply["access_token"].as_str().unwrap_or_default().to_owned()))
 }
 
 async fn answer(request: reqwest::RequestBuilder) -> Result<Value, Unanswered> {

@@ -2,60 +2,11 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::Stdio;
 
+use support::process::{Process, free_ports};
 use support::{freehold, text};
 use tempfile::TempDir;
-
-/// A party in a process of its own; ended when it is dropped.
-struct Process {
-    child: Child,
-    said: Vec<String>,
-}
-
-impl Process {
-    /// Starts it and waits until it says that it is ready.
-    #[track_caller]
-    fn start(arguments: &[&str]) -> Self {
-        let child = freehold(arguments).stdout(Stdio::piped()).spawn().expect("it starts");
-        let mut process = Self { child, said: Vec::new() };
-        for line in BufReader::new(process.child.stdout.take().expect("piped")).lines() {
-            let line = line.expect("text");
-            if line == "ready" {
-                return process;
-            }
-            process.said.push(line);
-        }
-        panic!("{arguments:?} ended before it was ready: {:?}", process.said);
-    }
-
-    /// The port that the line about vaults names.
-    fn port(&self) -> u16 {
-        let line = self.said.iter().find(|line| line.starts_with("vaults ")).expect("a line about vaults");
-        line.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port")
-    }
-
-    /// Asks it to stop and waits; the exit status.
-    fn stop(mut self) -> Option<i32> {
-        let pid = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().expect("kill");
-        assert!(sent.success());
-        self.child.wait().expect("it ends").code()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Free ports for every party.
-fn free_ports() -> [String; 3] {
-    ["vault", "availability-vault", "service"].map(|party| format!("--set={party}.listen=127.0.0.1:0"))
-}
 
 #[test]
 fn all_three_in_one_say_so_and_stop_in_good_order() {

@@ -82,10 +82,11 @@ fn first_cause(error: &reqwest::Error) -> &(dyn Error + 'static) {
     cause
 }
 
-fn is_about_the_certificate(cause: &(dyn Error + 'static)) -> bool {
-    // An io::Error does not give the error that it carries as its source.
-    let carried = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-    let cause = carried.map_or(cause, |carried| carried as &(dyn Error + 'static));
+fn is_about_the_certificate(mut cause: &(dyn Error + 'static)) -> bool {
+    // An io::Error does not give the error that it carries as its source, and one may carry another.
+    while let Some(carried) = cause.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        cause = carried;
+    }
     matches!(cause.downcast_ref(), Some(rustls::Error::InvalidCertificate(_)))
 }
 

@@ -17,18 +17,9 @@ impl Client {
         self.post(self.at(&["v1", "tenants"]), new).await
     }
 
-    /// Every tenant, page by page; the operator's.
-    pub async fn tenants(&self) -> Result<Vec<Tenant>, ClientError> {
-        let (mut all, mut after) = (Vec::new(), None::<TenantId>);
-        loop {
-            let page: TenantPage = self.page(self.at(&["v1", "tenants"]), after).await?;
-            all.extend(page.tenants);
-            // A cursor that does not move would never end.
-            if page.next.is_none() || page.next <= after {
-                return Ok(all);
-            }
-            after = page.next;
-        }
+    /// A page of the tenants; the operator's.
+    pub async fn tenants(&self, after: Option<TenantId>) -> Result<TenantPage, ClientError> {
+        self.page(self.at(&["v1", "tenants"]), after).await
     }
 
     /// One tenant.

@@ -84,10 +84,9 @@ pub(super) fn uploads(server: &Url, tls: ClientConfig) -> Result<reqwest::Client
         .build()?)
 }
 
-/// An HTTP client by the same rules, for whoever must get a token first.
-pub fn connection(roots: Option<Arc<RootCertStore>>) -> Result<reqwest::Client, NoClient> {
-    let anywhere = Url::parse("https://localhost").expect("an address");
-    http(&anywhere, tls(roots)?)
+/// An HTTP client by the same rules for another address, for whoever must get a token there first.
+pub fn connection(address: &str, roots: Option<Arc<RootCertStore>>) -> Result<reqwest::Client, NoClient> {
+    http(&server(address)?, tls(roots)?)
 }
 
 fn builder(server: &Url, tls: ClientConfig) -> ClientBuilder {

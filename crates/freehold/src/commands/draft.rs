@@ -14,7 +14,7 @@ use crate::exit::{Exit, Failure};
 use crate::folder::FOLDER_MODE;
 
 /// What the names of drafts begin with; a run that was killed leaves such a file behind.
-const PREFIX: &str = ".freehold-draft-";
+pub(super) const PREFIX: &str = ".freehold-draft-";
 
 /// A file that is being written and has no name yet.
 #[derive(Debug)]
@@ -61,7 +61,8 @@ impl Draft {
     }
 }
 
-fn folder_of(path: &Path) -> &Path {
+/// The folder that a file lies in.
+pub(super) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

@@ -2,19 +2,18 @@
 
 use std::collections::HashMap;
 use std::fmt::Write;
-use std::fs::File;
-use std::io::{IsTerminal, Read};
+use std::io::IsTerminal;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures::stream;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use walkdir::WalkDir;
-use workloads::{Acknowledged, Content, Item, Kind, MAX_REFUSALS, Outcome, Summary};
+use workloads::{Kind, MAX_REFUSALS};
 
-use super::{Place, shown, with_lab};
+use super::objects::{Ended, Found, Opening, with_objects};
+use super::{Place, shown};
 use crate::config::Config;
 use crate::exit::{Answer, Exit, Failure};
 
@@ -38,12 +37,15 @@ pub struct Import {
     pub paths: Vec<PathBuf>,
 }
 
-/// What is known of the files while they are on their way: those that were not told of yet, and what cannot come.
+/// What is known of the files on their way: those that were not told of yet, how many came, and what cannot come.
 #[derive(Default)]
 struct Way {
     found: u64,
     /// By their number; as many as the import holds at a time.
     waiting: HashMap<u64, PathBuf>,
+    imported: u64,
+    marked: u64,
+    already_there: u64,
     refused: u64,
     /// The first of them.
     refusals: Vec<(PathBuf, String)>,
@@ -57,10 +59,15 @@ impl Way {
         }
     }
 
-    fn told(&mut self, acknowledged: &Acknowledged) {
-        let path = self.waiting.remove(&acknowledged.index).unwrap_or_default();
-        if let Outcome::Refused(refusal) = &acknowledged.outcome {
-            self.refuse(path, refusal.to_string());
+    fn told(&mut self, index: u64, ended: Ended) {
+        let path = self.waiting.remove(&index).unwrap_or_default();
+        match ended {
+            Ended::Imported { marked } => {
+                self.imported += 1;
+                self.marked += u64::from(marked);
+            }
+            Ended::AlreadyThere => self.already_there += 1,
+            Ended::Refused(why) => self.refuse(path, why),
         }
     }
 }
@@ -72,46 +79,40 @@ pub fn answer(config: &Config, import: &Import) -> Result<Answer, Failure> {
         return Err(Failure::new(Exit::Refused, why));
     }
     let kind = if import.place.holder.mailbox.is_some() { Kind::Message } else { Kind::File };
-    let way = Mutex::new(Way::default());
-    let outcome = with_lab(config, async |lab, edge| {
-        let caller = import.place.caller(edge);
-        let holder = import.place.find(&lab.service, &caller, import.create).await?;
+    let opening = if import.create { Opening::Create } else { Opening::Find };
+    let way = Arc::new(Mutex::new(Way::default()));
+    let outcome = with_objects(config, &import.place, opening, async |objects| {
         let bar = progress();
-        let items = stream::iter(items(&import.paths, kind, &way));
-        let mut told = |acknowledged: &Acknowledged| {
+        let mut told = |index, ended| {
             bar.inc(1);
-            seen(&way).told(acknowledged);
+            seen(&way).told(index, ended);
         };
-        let outcome = lab.service.engine.import(&caller, holder.id, items, &mut told).await;
+        let outcome = objects.import(kind, found(import.paths.clone(), Arc::clone(&way)), &mut told).await;
         bar.finish_and_clear();
-        Ok(outcome)
+        Ok(outcome.err())
     });
-    let outcome = outcome.map_err(|failure| match failure.exit {
+    let stopped = outcome.map_err(|failure| match failure.exit {
         Exit::Stopped => Failure::new(failure.exit, format!("{failure}: {AGAIN}")),
         _ => failure,
     })?;
-    let (summary, stopped) = match outcome {
-        Ok(summary) => (summary, None),
-        Err(stopped) => (stopped.summary, Some(stopped.refusal)),
-    };
-    let way = way.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let way = seen(&way);
     // A script must notice that something was left out.
     let whole = if way.refused == 0 { Exit::Ok } else { Exit::Ours };
-    let exit = stopped.as_ref().map_or(whole, |refusal| refusal.code.actor().into());
-    let stopped = stopped.as_ref().map(ToString::to_string);
-    let text = if import.json { document(&summary, &way, stopped) } else { told(&summary, &way, stopped) };
+    let exit = stopped.as_ref().map_or(whole, |failure| failure.exit);
+    let stopped = stopped.map(|failure| failure.message);
+    let text = if import.json { document(&way, stopped) } else { told(&way, stopped) };
     Ok(Answer { text, exit })
 }
 
 const AGAIN: &str = "what was imported is kept; the same command goes on from there";
 
-fn document(summary: &Summary, way: &Way, stopped: Option<String>) -> String {
+fn document(way: &Way, stopped: Option<String>) -> String {
     let refusals =
         way.refusals.iter().map(|(path, why)| json!({ "path": path.to_string_lossy(), "why": why }));
     let document = json!({
-        "imported": summary.imported,
-        "alreadyThere": summary.already_there,
-        "marked": summary.marked,
+        "imported": way.imported,
+        "alreadyThere": way.already_there,
+        "marked": way.marked,
         "refused": way.refused,
         "refusals": refusals.collect::<Vec<_>>(),
         "stopped": stopped,
@@ -119,10 +120,10 @@ fn document(summary: &Summary, way: &Way, stopped: Option<String>) -> String {
     format!("{document:#}\n")
 }
 
-fn told(summary: &Summary, way: &Way, stopped: Option<String>) -> String {
+fn told(way: &Way, stopped: Option<String>) -> String {
     let mut text = format!(
         "{} imported, {} already there, {} marked, {} refused\n",
-        summary.imported, summary.already_there, summary.marked, way.refused
+        way.imported, way.already_there, way.marked, way.refused
     );
     for (path, why) in way.refusals.iter().take(SHOWN) {
         let _ = writeln!(text, "refused: {}: {why}", shown(&path.to_string_lossy()));
@@ -138,24 +139,26 @@ fn told(summary: &Summary, way: &Way, stopped: Option<String>) -> String {
 
 /// Every file below the paths, as the folders give them and as they are asked for, so that a folder may hold any
 /// number; links are not followed, and what cannot be read is refused by name.
-fn items<'a>(paths: &'a [PathBuf], kind: Kind, way: &'a Mutex<Way>) -> impl Iterator<Item = Item> + 'a {
-    let entries =
-        paths.iter().flat_map(|root| WalkDir::new(root).into_iter().map(move |entry| (root, entry)));
+fn found(paths: Vec<PathBuf>, way: Arc<Mutex<Way>>) -> impl Iterator<Item = Found> + Send {
+    let entries = paths.into_iter().flat_map(|root| {
+        let entries = WalkDir::new(&root).into_iter();
+        entries.map(move |entry| (root.clone(), entry))
+    });
     entries.filter_map(move |(root, entry)| {
         let (path, why) = match entry {
             Ok(entry) if entry.file_type().is_file() => {
-                let path = entry.into_path();
-                let mut way = seen(way);
+                let file = entry.into_path();
+                let mut way = seen(&way);
                 let index = way.found;
-                way.waiting.insert(index, path.clone());
+                way.waiting.insert(index, file.clone());
                 way.found += 1;
-                return Some(item(below(root, &path), path, kind));
+                return Some(Found { path: below(&root, &file), file });
             }
             Ok(entry) if entry.file_type().is_dir() => return None,
             Ok(entry) => (entry.into_path(), "it is no file; links are not followed"),
-            Err(error) => (error.path().unwrap_or(root).to_owned(), "it cannot be read"),
+            Err(error) => (error.path().unwrap_or(&root).to_owned(), "it cannot be read"),
         };
-        seen(way).refuse(path, why.into());
+        seen(&way).refuse(path, why.into());
         None
     })
 }
@@ -168,11 +171,6 @@ fn seen(way: &Mutex<Way>) -> MutexGuard<'_, Way> {
 fn below(root: &Path, path: &Path) -> Vec<u8> {
     let rest = path.strip_prefix(root).ok().filter(|rest| !rest.as_os_str().is_empty());
     rest.map(Path::as_os_str).or(path.file_name()).unwrap_or(path.as_os_str()).as_bytes().to_vec()
-}
-
-fn item(name: Vec<u8>, path: PathBuf, kind: Kind) -> Item {
-    let content = Content::again(move || Ok(Box::new(File::open(&path)?) as Box<dyn Read + Send>));
-    Item { path: name, kind, content }
 }
 
 /// How many there will be is not known before the last.

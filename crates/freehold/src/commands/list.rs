@@ -2,10 +2,11 @@
 //!
 //! Owns how a page is shown, to people and as JSON. No more than a page is held, however long the list is.
 
+use api::{Object, ObjectPage};
 use serde_json::json;
-use workloads::{Entry, MAX_OBJECTS, Page};
 
-use super::{Place, shown, with_lab};
+use super::objects::{Opening, details, with_objects};
+use super::{Place, shown};
 use crate::config::Config;
 use crate::exit::{Answer, Exit, Failure, tell};
 
@@ -24,18 +25,17 @@ pub struct List {
 ///
 /// A list that is cut by a refusal ends without its last line; the status says so.
 pub fn answer(config: &Config, list: &List) -> Result<Answer, Failure> {
-    with_lab(config, async |lab, edge| {
-        let caller = list.place.caller(edge);
-        let holder = list.place.find(&lab.service, &caller, false).await?;
+    with_objects(config, &list.place, Opening::Find, async |objects| {
         let mut after = None;
         let mut told = Told { document: list.json.then(|| Document::new("objects")), damaged: false };
         loop {
-            let page = lab.service.engine.list(&caller, holder.id, after, MAX_OBJECTS).await?;
-            after = page.next;
+            let page = objects.list(after).await?;
             tell(&told.page(&page))?;
-            if after.is_none() {
+            // A cursor that does not move would never end.
+            if page.next <= after {
                 return Ok(told.end());
             }
+            after = page.next;
         }
     })
 }
@@ -47,11 +47,11 @@ struct Told {
 }
 
 impl Told {
-    fn page(&mut self, page: &Page) -> String {
+    fn page(&mut self, page: &ObjectPage) -> String {
         let mut text = String::new();
         let damaged = page.damaged.iter().map(|id| (*id, None));
         let mut all: Vec<_> =
-            page.entries.iter().map(|entry| (entry.id, Some(entry))).chain(damaged).collect();
+            page.objects.iter().map(|object| (object.id, Some(object))).chain(damaged).collect();
         all.sort_unstable_by_key(|(id, _)| *id);
         for (id, entry) in all {
             self.damaged |= entry.is_none();
@@ -97,29 +97,30 @@ impl Document {
 
 const DAMAGED: &str = "its row is damaged: the operator must look";
 
-fn line(entry: &Entry) -> String {
-    let (id, size) = (entry.id, entry.size);
-    match &entry.details {
+fn line(object: &Object) -> String {
+    let (id, size) = (object.id, object.size);
+    match details(object) {
         Ok(details) => {
             let subject = shown(details.subject.as_deref().unwrap_or_default());
-            format!("{id}  {size:>10}  {}  {subject}", shown(details.name.as_str()))
+            format!("{id}  {size:>10}  {}  {subject}", shown(&details.name))
         }
-        Err(refusal) => format!("{id}  {size:>10}  {refusal}"),
+        Err(refused) => format!("{id}  {size:>10}  {refused}"),
     }
 }
 
-fn document(entry: &Entry) -> serde_json::Value {
-    let details = entry.details.as_ref();
+fn document(object: &Object) -> serde_json::Value {
+    let details = details(object);
+    let known = details.as_ref().ok();
     json!({
-        "id": entry.id,
-        "size": entry.size,
-        "version": entry.version,
-        "created": entry.created.0,
-        "changed": entry.changed.0,
-        "name": details.ok().map(|details| details.name.as_str()),
-        "subject": details.ok().and_then(|details| details.subject.clone()),
-        "from": details.ok().and_then(|details| details.from.clone()),
-        "marked": details.ok().map(|details| details.mark.is_some()),
-        "refused": details.err().map(ToString::to_string),
+        "id": object.id,
+        "size": object.size,
+        "version": object.version,
+        "created": object.created.0,
+        "changed": object.changed.0,
+        "name": known.map(|details| &details.name),
+        "subject": known.and_then(|details| details.subject.as_ref()),
+        "from": known.and_then(|details| details.from.as_ref()),
+        "marked": known.map(|details| details.mark.is_some()),
+        "refused": details.as_ref().err().map(ToString::to_string),
     })
 }

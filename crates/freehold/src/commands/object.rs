@@ -1,16 +1,14 @@
 //! `freehold read`, `overwrite` and `delete`: objects of a mailbox or a site.
 
-use std::fs::{self, File};
-use std::io::Read;
+use std::fs;
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
-use model::caller::Caller;
-use model::id::{ContainerId, ObjectId};
-use workloads::{Content, Download, Engine, MAX_OBJECTS, Name, Replacement};
+use model::id::ObjectId;
 
+use super::Place;
 use super::draft::Draft;
-use super::{Place, with_lab, with_service};
+use super::objects::{Download, Objects, Opening, details, with_objects};
 use crate::config::Config;
 use crate::exit::{Answer, Exit, Failure, pour};
 
@@ -78,28 +76,18 @@ pub struct Delete {
 ///
 /// Nothing is written anywhere before the first piece has been read, and no file bears its name before it is whole.
 pub fn read(config: &Config, read: &ReadObject) -> Result<Answer, Failure> {
-    with_lab(config, async |lab, edge| {
-        let engine = &lab.service.engine;
-        let caller = read.place.caller(edge);
-        let holder = read.place.find(&lab.service, &caller, false).await?;
+    with_objects(config, &read.place, Opening::Find, async |objects| {
         if let (true, Some(folder)) = (read.which.all, &read.out) {
-            return read_all(engine, &caller, holder.id, folder).await;
+            return read_all(objects, folder).await;
         }
         let object = match (&read.which.id, &read.which.name) {
             (Some(id), _) => *id,
-            (None, name) => {
-                let name = Name::parse(name.as_deref().unwrap_or_default())?;
-                let found = engine.find(&caller, holder.id, &name).await?;
-                let one = found.first().map(|entry| entry.id);
-                one.ok_or_else(|| {
-                    Failure::new(
-                        Exit::Refused,
-                        "nothing there bears that name: `freehold list` shows what there is",
-                    )
-                })?
-            }
+            (None, name) => objects.named(name.as_deref().unwrap_or_default()).await?.ok_or_else(|| {
+                let why = "nothing there bears that name: `freehold list` shows what there is";
+                Failure::new(Exit::Refused, why)
+            })?,
         };
-        let download = engine.read(&caller, holder.id, object, read.range.clone()).await?;
+        let download = objects.read(object, read.range.clone()).await?;
         match &read.out {
             Some(path) => save(download, path).await?,
             None => copy(download, &mut pour).await?,
@@ -109,36 +97,30 @@ pub fn read(config: &Config, read: &ReadObject) -> Result<Answer, Failure> {
 }
 
 /// Reads every object to a file below a folder that is new or empty, so that what is there is what was read.
-async fn read_all(
-    engine: &Engine,
-    caller: &Caller,
-    container: ContainerId,
-    folder: &Path,
-) -> Result<Answer, Failure> {
+async fn read_all(all: &Objects, folder: &Path) -> Result<Answer, Failure> {
     if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
         let why = "is not empty: name a folder that is, or that does not exist yet";
         return Err(Failure::new(Exit::Refused, format!("{} {why}", folder.display())));
     }
     let (mut objects, mut damaged, mut after) = (0, 0, None);
     loop {
-        let page = engine.list(caller, container, after, MAX_OBJECTS).await?;
-        for entry in &page.entries {
+        let page = all.list(after).await?;
+        for object in &page.objects {
             let read = async {
-                let download = engine.read(caller, container, entry.id, None).await?;
-                let path = place_below(folder, download.entry.details.clone()?.name.as_str(), entry.id)?;
-                save(download, &path).await
+                let download = all.read(object.id, None).await?;
+                save(download, &place_below(folder, &details(object)?.name, object.id)?).await
             };
             read.await.map_err(|failure| {
                 let before = format!("{} objects were read before that, to {}", objects, folder.display());
-                Failure::new(failure.exit, format!("object {}: {failure}\n{before}", entry.id))
+                Failure::new(failure.exit, format!("object {}: {failure}\n{before}", object.id))
             })?;
             objects += 1;
         }
         damaged += page.damaged.len();
-        after = page.next;
-        if after.is_none() {
+        if page.next <= after {
             break;
         }
+        after = page.next;
     }
     let text = format!("{objects} objects in {}\n", folder.display());
     if damaged == 0 {
@@ -151,24 +133,17 @@ async fn read_all(
 
 /// Replaces an object's content.
 pub fn overwrite(config: &Config, overwrite: &Overwrite) -> Result<Answer, Failure> {
-    File::open(&overwrite.file).map_err(|error| Failure::of_file(&overwrite.file, &error))?;
-    with_lab(config, async |lab, edge| {
-        let caller = overwrite.place.caller(edge);
-        let holder = overwrite.place.find(&lab.service, &caller, false).await?;
-        let path = overwrite.file.clone();
-        let content = Content::again(move || Ok(Box::new(File::open(&path)?) as Box<dyn Read + Send>));
-        let replacement = Replacement { name: None, version: overwrite.version, content };
-        let written = lab.service.engine.overwrite(&caller, holder.id, overwrite.id, replacement).await?;
+    fs::File::open(&overwrite.file).map_err(|error| Failure::of_file(&overwrite.file, &error))?;
+    with_objects(config, &overwrite.place, Opening::Find, async |objects| {
+        let written = objects.overwrite(overwrite.id, overwrite.version, &overwrite.file).await?;
         Ok(Answer::ok(format!("version {}, {} bytes\n", written.version, written.size)))
     })
 }
 
 /// Removes an object with all its bytes; it asks no vault, and is what makes room on a full disk.
 pub fn delete(config: &Config, delete: &Delete) -> Result<Answer, Failure> {
-    with_service(config, async |service, edge| {
-        let caller = delete.place.caller(edge);
-        let holder = delete.place.find(service, &caller, false).await?;
-        service.engine.delete(&caller, holder.id, delete.id).await?;
+    with_objects(config, &delete.place, Opening::Keyless, async |objects| {
+        objects.delete(delete.id).await?;
         Ok(Answer::ok(format!("{} is gone\n", delete.id)))
     })
 }

@@ -3,17 +3,19 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use api::client::Client;
 use clap::Subcommand;
-use custody::{Custody, INVITATION_LIFE, Invited, NewTenant, Tenant};
+use custody::{Custody, INVITATION_LIFE, NewTenant, Tenant};
 use model::caller::Principal;
-use model::id::DirectoryId;
+use model::id::{DirectoryId, TenantId};
 use model::refusal::Code;
 use serde_json::json;
 use vault::{AdminFault, Administration};
 use zeroize::Zeroizing;
 
 use super::list::Document;
-use super::{local, shown, with_lab, with_new_lab};
+use super::server::Server;
+use super::{local, run, shown, with_lab, with_new_lab};
 use crate::config::Config;
 use crate::exit::{Answer, Exit, Failure, tell};
 use crate::node::{API_APPLICATION, APPLICATIONS, Edge, there};
@@ -26,14 +28,19 @@ const SIGN_IN_LIFE: Duration = Duration::from_secs(90 * 24 * 3600);
 pub enum TenantAction {
     /// Take a customer in: its directory, its provider-managed policy, its vault connections.
     ///
-    /// Without --directory the lab makes a directory with an administrator, whose password is printed once, and consents
-    /// to the service's applications there. The credential that it prints is the first administrator's for the API, good
-    /// once. If it is interrupted, the same command goes on from there.
+    /// On a data folder and without --directory the lab makes a directory with an administrator, whose password is
+    /// printed once, and consents to the service's applications there. The credential that it prints is the first
+    /// administrator's for the API, good once: `freehold enrol` redeems it. If it is interrupted, the same command goes on
+    /// from there. At a server it wants the operator's token and a directory.
     #[command(after_help = "\
 Examples:
   freehold tenant create Contoso --domain contoso.com --data my-data
-  freehold tenant create Contoso --directory 11111111-1111-4111-8111-111111111111 --json")]
+  freehold tenant create Contoso --directory 11111111-1111-4111-8111-111111111111 --json
+  freehold tenant create Contoso --directory ID --server URL --token-file operator.token")]
     Create {
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "clap would print it as help")]
+        server: Server,
         /// The name that people see
         name: String,
         /// The customer's directory, where it exists already
@@ -53,8 +60,14 @@ Examples:
         json: bool,
     },
     /// List the tenants.
-    #[command(after_help = "Example:\n  freehold tenant list --data my-data")]
+    #[command(after_help = "\
+Examples:
+  freehold tenant list --data my-data
+  freehold tenant list --server https://localhost:8440 --token-file operator.token")]
     List {
+        #[command(flatten)]
+        #[allow(missing_docs, reason = "clap would print it as help")]
+        server: Server,
         /// One JSON document
         #[arg(long)]
         json: bool,
@@ -64,7 +77,7 @@ Examples:
 /// Runs one action.
 pub fn answer(config: &Config, action: &TenantAction) -> Result<Answer, Failure> {
     match action {
-        TenantAction::Create { name, directory, domains, geos, entitlement, json } => {
+        TenantAction::Create { server, name, directory, domains, geos, entitlement, json } => {
             let new = |directory| NewTenant {
                 name: name.clone(),
                 directory,
@@ -74,9 +87,55 @@ pub fn answer(config: &Config, action: &TenantAction) -> Result<Answer, Failure>
             };
             // What cannot be is refused before any folder is made for it.
             new(directory.unwrap_or(DirectoryId::from_random([0; 16]))).check()?;
-            create(config, *directory, new, *json)
+            match (server.client(config)?, directory) {
+                (None, _) => create(config, *directory, new, *json),
+                (Some(client), Some(directory)) => create_there(&client, new(*directory), *json),
+                (Some(_), None) => {
+                    let why = "a server makes no directory: name the customer's with --directory";
+                    Err(Failure::new(Exit::Usage, why))
+                }
+            }
         }
-        TenantAction::List { json } => list(config, *json),
+        TenantAction::List { server, json } => match server.client(config)? {
+            None => with_lab(config, async |lab, _| {
+                list(*json, async |after| Ok(lab.service.custody.tenants(after).await?)).await
+            }),
+            Some(client) => run(async |_| {
+                let page = async |after| {
+                    let page = client.tenants(after).await?;
+                    Ok(page.tenants.into_iter().map(from_wire).collect())
+                };
+                list(*json, page).await
+            }),
+        },
+    }
+}
+
+/// Takes a tenant in at a server; its directory is there already.
+fn create_there(client: &Client, new: NewTenant, json: bool) -> Result<Answer, Failure> {
+    run(async |_| {
+        let NewTenant { name, directory, domains, geos, entitlement } = new;
+        let new = api::NewTenant { name, directory_id: directory, domains, geos, entitlement };
+        let made = client.create_tenant(&new).await?;
+        let credential = Zeroizing::new(made.first_administrator.credential);
+        Ok(Answer::ok(told(&from_wire(made.tenant), None, Some(credential), json)))
+    })
+}
+
+/// A tenant as a data folder shows it.
+fn from_wire(tenant: api::Tenant) -> Tenant {
+    Tenant {
+        v: 1,
+        id: tenant.id,
+        name: tenant.name,
+        directory: tenant.directory_id,
+        domains: tenant.domains,
+        geos: tenant.geos,
+        entitlement: tenant.entitlement,
+        provider_policy: tenant.provider_policy_id,
+        multi_workload: tenant.multi_workload_policy_id,
+        share_point: tenant.share_point_policy_id,
+        created: tenant.created.0,
     }
 }
 
@@ -109,11 +168,14 @@ fn create(
     })
 }
 
+/// A one-time credential, told once.
+type Credential = Zeroizing<String>;
+
 /// The first administrator's credential for the API, unless somebody has come in already.
-async fn invite(custody: &Custody, edge: &Edge, tenant: &Tenant) -> Result<Option<Invited>, Failure> {
+async fn invite(custody: &Custody, edge: &Edge, tenant: &Tenant) -> Result<Option<Credential>, Failure> {
     let caller = local(tenant.id, edge);
     match custody.invite_first(&caller.principal, caller.request, tenant.id).await {
-        Ok(invited) => Ok(Some(invited)),
+        Ok(invited) => Ok(Some(invited.credential)),
         Err(refusal) if refusal.code == Code::Conflict => Ok(None),
         Err(refusal) => Err(refusal.into()),
     }
@@ -143,14 +205,13 @@ async fn make_directory(
 fn told(
     tenant: &Tenant,
     administrator: Option<(String, Zeroizing<String>)>,
-    invited: Option<Invited>,
+    credential: Option<Credential>,
     json: bool,
 ) -> String {
     if json {
         let administrator = administrator
             .map(|(name, password)| json!({ "signInName": name, "password": password.as_str() }));
-        let invited = invited.as_ref();
-        let credential = invited.map(|invited| invited.credential.as_str());
+        let credential = credential.as_ref().map(|credential| credential.as_str());
         let document = json!({ "tenant": tenant, "administrator": administrator, "credential": credential });
         return format!("{document:#}\n");
     }
@@ -158,36 +219,40 @@ fn told(
     if let Some((name, password)) = administrator {
         let _ = writeln!(text, "administrator of the lab's directory, told once:\n  {name}\n  {}", *password);
     }
-    if let Some(invited) = invited {
+    if let Some(credential) = credential {
         let days = INVITATION_LIFE.as_secs() / 86_400;
         let _ = writeln!(
             text,
             "first administrator's credential for the API, told once, good once and for {days} days:"
         );
-        let _ = writeln!(text, "  {}", *invited.credential);
+        let _ = writeln!(text, "  {}", shown(&credential));
     }
     text
 }
 
 /// Lists the tenants page by page; no more than a page is held.
-fn list(config: &Config, json: bool) -> Result<Answer, Failure> {
-    with_lab(config, async |lab, _| {
-        let (mut after, mut document) = (None, Document::new("tenants"));
-        loop {
-            let page = lab.service.custody.tenants(after).await?;
-            let Some(last) = page.last() else { break };
-            after = Some(last.id);
-            let mut text = String::new();
-            for tenant in &page {
-                if json {
-                    text.push_str(&document.next(&json!(tenant)));
-                } else {
-                    let domains = tenant.domains.join(", ");
-                    let _ = writeln!(text, "{}  {}  {domains}", tenant.id, shown(&tenant.name));
-                }
-            }
-            tell(&text)?;
+async fn list(
+    json: bool,
+    mut page_after: impl AsyncFnMut(Option<TenantId>) -> Result<Vec<Tenant>, Failure>,
+) -> Result<Answer, Failure> {
+    let (mut after, mut document) = (None, Document::new("tenants"));
+    loop {
+        let page = page_after(after).await?;
+        let last = page.last().map(|tenant| tenant.id);
+        // A list that does not go on would never end.
+        if last <= after {
+            return Ok(Answer::ok(if json { document.end() } else { "".into() }));
         }
-        Ok(Answer::ok(if json { document.end() } else { "".into() }))
-    })
+        after = last;
+        let mut text = String::new();
+        for tenant in &page {
+            if json {
+                text.push_str(&document.next(&json!(tenant)));
+            } else {
+                let domains = shown(&tenant.domains.join(", "));
+                let _ = writeln!(text, "{}  {}  {domains}", tenant.id, shown(&tenant.name));
+            }
+        }
+        tell(&text)?;
+    }
 }

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program uses some of it")]
 
 pub(crate) mod own;
+pub(crate) mod process;
 
 use std::collections::BTreeMap;
 use std::fs;
