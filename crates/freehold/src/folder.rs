@@ -9,7 +9,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
-use store::{DataLock, StoreError};
+use store::{DataLock, Schema, Store, StoreError};
 
 use crate::exit::{Exit, Failure};
 use crate::layout::Layout;
@@ -46,10 +46,10 @@ pub enum FolderError {
         /// Where it belongs.
         now: PathBuf,
     },
-    /// The store refuses the folder of a party: a newer program wrote it, or another process holds it.
+    /// The store refuses the folder of a party, or a database in it: a newer program wrote it, or another process holds it.
     #[error("{}: {error}", path.display())]
     Store {
-        /// The party's folder.
+        /// The folder or the database.
         path: PathBuf,
         /// What the store says.
         error: StoreError,
@@ -123,6 +123,12 @@ impl DataFolder {
         }
         Ok(Self { layout, standing, _locks: locks })
     }
+}
+
+/// Opens a database of the data folder; a fault says of which.
+pub async fn database(path: &Path, schema: &Schema) -> Result<Store, FolderError> {
+    let opened = Store::sqlite(path, schema).await;
+    opened.map_err(|error| FolderError::Store { path: path.to_owned(), error })
 }
 
 /// Looks at a data folder without changing it or holding it.

@@ -77,6 +77,15 @@ pub enum CommitError {
     Store(#[from] StoreError),
 }
 
+/// What to do about a process that holds a store.
+pub(crate) const STOP_IT: &str = "stop it, or wait until it ends";
+
+/// A file that is locked by nobody knows whom.
+pub(crate) fn held_by_another(file: &Path) -> String {
+    let file = file.display();
+    format!("another process holds {file}: `fuser {file}` names it; {STOP_IT}")
+}
+
 /// Whether the file system that holds `place` has no block left: then a vague fault of SQLite is really a full disk.
 pub(crate) fn out_of_space(place: &Path) -> bool {
     let existing = place.ancestors().find(|p| !p.as_os_str().is_empty() && p.exists());

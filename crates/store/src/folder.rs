@@ -5,7 +5,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use crate::durable::{FILE_MODE, make_folders, write_file};
-use crate::error::StoreError;
+use crate::error::{STOP_IT, StoreError, held_by_another};
 
 /// The exclusive hold on a data folder; it ends when this is dropped or the process dies, however it dies.
 #[derive(Debug)]
@@ -62,15 +62,26 @@ impl DataLock {
     }
 }
 
+/// Who holds the lock, as far as can be told: the file names whoever took it last, which may be long gone.
 fn holder(folder: &Path, mut file: &File) -> String {
     let mut text = String::new();
-    let read = Read::by_ref(&mut file).take(MAX_LOCK).read_to_string(&mut text);
-    match text.trim().parse::<u32>() {
-        Ok(process) if read.is_ok() => {
-            format!("process {process} holds the data folder {}", folder.display())
+    let named = Read::by_ref(&mut file).take(MAX_LOCK).read_to_string(&mut text);
+    let named = named.ok().and_then(|_| text.trim().parse::<u32>().ok());
+    match named.filter(|process| has_open(*process, file)) {
+        Some(process) => {
+            format!("process {process} holds the data folder {}: {STOP_IT}", folder.display())
         }
-        _ => format!("another process holds the data folder {}", folder.display()),
+        None => held_by_another(&folder.join(LOCK)),
     }
+}
+
+/// Whether a process is known to have this file open.
+fn has_open(process: u32, file: &File) -> bool {
+    let (Ok(ours), Ok(open)) = (file.metadata(), std::fs::read_dir(format!("/proc/{process}/fd"))) else {
+        return false;
+    };
+    let mut theirs = open.flatten().filter_map(|entry| std::fs::metadata(entry.path()).ok());
+    theirs.any(|theirs| (theirs.dev(), theirs.ino()) == (ours.dev(), ours.ino()))
 }
 
 fn check_marker(folder: &Path) -> Result<(), StoreError> {
@@ -124,6 +135,21 @@ mod tests {
         assert!(text.contains(&format!("process {}", std::process::id())), "{text}");
         drop(held);
         DataLock::take(&place).expect("it was given back");
+    }
+
+    #[test]
+    fn a_holder_that_is_no_node_is_not_called_by_the_name_of_the_last_one() {
+        let folder = tempfile::tempdir().expect("a folder for the test");
+        drop(DataLock::take(folder.path()).expect("nobody holds it"));
+        let lock = folder.path().join(LOCK);
+        let foreign = File::open(&lock).expect("it is there");
+        flock(&foreign, FlockOperation::NonBlockingLockExclusive).expect("nobody holds it");
+        // The first process of the machine, which has no file of ours.
+        std::fs::write(&lock, "1").expect("a plain file");
+        let Err(StoreError::Locked(text)) = DataLock::take(folder.path()) else {
+            panic!("it was taken twice")
+        };
+        assert!(!text.contains("process 1 ") && text.contains("`fuser "), "{text}");
     }
 
     #[test]

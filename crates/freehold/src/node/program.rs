@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use crypto::{Key, Master};
 use rustls::ServerConfig;
-use store::Store;
 use vault::{Limits, OpenFault, Settings, Vault};
 
 use super::Edge;
 use crate::exit::{Exit, Failure};
+use crate::folder;
 use crate::key_file::{KeyFile, KeyFileError};
 use crate::listener::{Listener, Transport};
 
@@ -35,7 +35,7 @@ impl Program {
         edge: &Edge,
     ) -> Result<Self, Failure> {
         let key = KeyFile::open(master_key, database, edge.random.as_ref())?;
-        let store = Store::sqlite(database, &vault::SCHEMA).await?;
+        let store = folder::database(database, &vault::SCHEMA).await?;
         let settings = Settings {
             suffix: suffix.parse().map_err(|error| Failure::new(Exit::Usage, error))?,
             soft_delete,

@@ -9,6 +9,7 @@ use workloads::Engine;
 
 use super::Edge;
 use crate::exit::Failure;
+use crate::folder;
 use crate::key_file::{KeyFile, KeyFileError};
 use crate::layout::Layout;
 
@@ -37,13 +38,13 @@ impl Service {
     pub async fn open(layout: &Layout, reach: Arc<dyn Reach>, edge: &Edge) -> Result<Self, Failure> {
         let database = layout.service_database();
         let volume = KeyFile::open(&layout.volume_key(), &database, edge.random.as_ref())?;
-        let store = Store::sqlite(&database, &SERVICE_SCHEMA).await?;
+        let store = folder::database(&database, &SERVICE_SCHEMA).await?;
         let path = volume.path;
         let volume = Key::<Volume>::from_file(volume.key);
         if !custody::is_volume_key_of(&store, &volume, edge.random.as_ref()).await? {
             return Err(KeyFileError::Wrong { path, guards: database }.into());
         }
-        let wraps = Store::sqlite(&layout.wraps_database(), &custody::WRAPS_SCHEMA).await?;
+        let wraps = folder::database(&layout.wraps_database(), &custody::WRAPS_SCHEMA).await?;
         let blobs = Blobs::folder(&layout.blobs()).await?;
         let parts = Parts {
             store: store.clone(),

@@ -5,7 +5,7 @@ use std::path::Path;
 use rusqlite::ErrorCode;
 use rusqlite::ffi;
 
-use crate::error::{StoreError, out_of_space};
+use crate::error::{StoreError, held_by_another, out_of_space};
 
 /// A fault on the way: SQLite's, or already one of ours.
 pub(crate) enum Fault {
@@ -57,9 +57,7 @@ impl Translate for rusqlite::Error {
                 ErrorCode::DiskFull => StoreError::Full,
                 ErrorCode::DatabaseBusy
                 | ErrorCode::DatabaseLocked
-                | ErrorCode::FileLockingProtocolFailed => {
-                    StoreError::Locked(format!("another process holds {place}"))
-                }
+                | ErrorCode::FileLockingProtocolFailed => StoreError::Locked(held_by_another(path)),
                 ErrorCode::NotADatabase => StoreError::Corrupt(format!("{place} is not a database")),
                 ErrorCode::DatabaseCorrupt => StoreError::Corrupt(format!("{place}: {self}")),
                 ErrorCode::SystemIoFailure | ErrorCode::CannotOpen if out_of_space(path) => StoreError::Full,
