@@ -82,9 +82,11 @@ fn play(
     let runtime = runtime.map_err(|error| Failure::new(Exit::Ours, error))?;
     let mail = input::gather(&options.mail, "mail")?;
     let files = input::gather(&options.files, "files")?;
-    let data = Folder::choose(options)?;
-    story.begin();
+    // Chosen where a signal no longer ends the process, and removed where nothing of the tour runs any more.
+    let mut chosen = None;
     let played = runtime.block_on(unless_stopped(async {
+        let data = chosen.insert(Folder::choose(options)?);
+        story.begin();
         let stage = Stage::set(data.path(), edge).await?;
         let mut play = Play::new(stage, hands, mail, files);
         scenes::play(&mut play, story).await;
@@ -93,7 +95,7 @@ fn play(
     }));
     // What still runs must not write into a temporary folder that is being removed.
     runtime.shutdown_timeout(LAST_WORDS);
-    played.map(|()| data)
+    played.map(|()| chosen.expect("a tour that was played has a folder"))
 }
 
 /// The data folder of one tour: one that is kept, or a temporary one that is gone at the end.
