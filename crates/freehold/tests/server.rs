@@ -174,12 +174,7 @@ fn use_everything(world: &World, customer: &Customer, mail: &Path) {
     assert_eq!(world.done(customer, MAILBOX, &["read", "--id", id]), vec![7; 3 << 20]);
     let place = ["--tenant", &customer.tenant, MAILBOX[0], MAILBOX[1], "--id", id];
     let missing = text(&customer.folder.join("none"));
-    world.refused(
-        customer,
-        &[&["overwrite", &missing][..], &place].concat(),
-        1,
-        "none: No such file",
-    );
+    world.refused(customer, &[&["overwrite", &missing][..], &place].concat(), 1, "none: No such file");
     let file = text(&other);
     let stale = [&["overwrite", "--version", "1", &file][..], &place].concat();
     world.refused(customer, &stale, 1, "FH3005");

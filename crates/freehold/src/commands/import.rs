@@ -74,9 +74,8 @@ impl Way {
 
 /// Imports and tells what became of it.
 pub fn answer(config: &Config, import: &Import) -> Result<Answer, Failure> {
-    if let Some(absent) = import.paths.iter().find(|path| !path.exists()) {
-        let why = format!("{}: there is no such file or folder", absent.display());
-        return Err(Failure::new(Exit::Refused, why));
+    for path in &import.paths {
+        std::fs::metadata(path).map_err(|error| Failure::of_file(path, &error))?;
     }
     let kind = if import.place.holder.mailbox.is_some() { Kind::Message } else { Kind::File };
     let opening = if import.create { Opening::Create } else { Opening::Find };
@@ -155,10 +154,13 @@ fn found(paths: Vec<PathBuf>, way: Arc<Mutex<Way>>) -> impl Iterator<Item = Foun
                 return Some(Found { path: below(&root, &file), file });
             }
             Ok(entry) if entry.file_type().is_dir() => return None,
-            Ok(entry) => (entry.into_path(), "it is no file; links are not followed"),
-            Err(error) => (error.path().unwrap_or(&root).to_owned(), "it cannot be read"),
+            Ok(entry) => (entry.into_path(), "it is no file; links are not followed".into()),
+            Err(error) => {
+                let why = error.io_error().map(ToString::to_string).unwrap_or_default();
+                (error.path().unwrap_or(&root).to_owned(), format!("it cannot be read: {why}"))
+            }
         };
-        seen(&way).refuse(path, why.into());
+        seen(&way).refuse(path, why);
         None
     })
 }
