@@ -22,10 +22,12 @@ struct Customer {
     credential: String,
 }
 
-/// A service with all its parties in a process of its own, and two customers.
+/// A service with its parties in one process or in three, and two customers.
 struct World {
     folder: TempDir,
     process: Process,
+    /// The two vaults, where they have processes of their own.
+    vaults: Vec<Process>,
     service: String,
     customers: Vec<Customer>,
 }
@@ -50,7 +52,41 @@ fn said(output: &Output) -> String {
 }
 
 impl World {
+    /// All parties in one process.
     fn start() -> Self {
+        let (folder, customers) = Self::customers();
+        let data = text(&folder.path().join("data"));
+        let ports = free_ports();
+        let ports: Vec<&str> = ports.iter().map(String::as_str).collect();
+        let process = Process::start(
+            &[&["serve", "--role", "all", "--set=log.level=warn", "--data", &data][..], &ports].concat(),
+        );
+        Self::of(folder, process, Vec::new(), customers)
+    }
+
+    /// Each party in a process of its own.
+    fn start_apart() -> Self {
+        let (folder, customers) = Self::customers();
+        let data = text(&folder.path().join("data"));
+        let start = |role: &str, more: &[&str]| {
+            let quiet = ["--listen", "127.0.0.1:0", "--set=log.level=warn"];
+            let party = ["serve", "--data", &data, "--role", role];
+            Process::start(&[&party[..], &quiet, more].concat())
+        };
+        let vaults = vec![start("vault", &[]), start("availability-vault", &[])];
+        let at =
+            |party: &str, process: &Process| format!("--set={party}.listen=127.0.0.1:{}", process.port());
+        let wires = [at("vault", &vaults[0]), at("availability-vault", &vaults[1])];
+        let process = start("service", &[&wires[0], &wires[1]]);
+        Self::of(folder, process, vaults, customers)
+    }
+
+    fn of(folder: TempDir, process: Process, vaults: Vec<Process>, customers: Vec<Customer>) -> Self {
+        let service = format!("https://localhost:{}", process.service_port());
+        Self { service, process, vaults, customers, folder }
+    }
+
+    fn customers() -> (TempDir, Vec<Customer>) {
         let folder = TempDir::new().expect("a folder");
         let data = text(&folder.path().join("data"));
         let customers = ["contoso", "fabrikam"].map(|name| {
@@ -68,13 +104,7 @@ impl World {
                 folder: own,
             }
         });
-        let ports = free_ports();
-        let ports: Vec<&str> = ports.iter().map(String::as_str).collect();
-        let process = Process::start(
-            &[&["serve", "--role", "all", "--set=log.level=warn", "--data", &data][..], &ports].concat(),
-        );
-        let service = format!("https://localhost:{}", process.service_port());
-        Self { service, process, customers: customers.into(), folder }
+        (folder, customers.into())
     }
 
     fn ca(&self) -> String {
@@ -96,7 +126,8 @@ impl World {
 
     /// Signs in and keeps the token.
     fn sign_in(&self, customer: &Customer) {
-        let login = format!("https://login.vault.localhost:{}", self.process.port());
+        let login =
+            format!("https://login.vault.localhost:{}", self.vaults.first().unwrap_or(&self.process).port());
         let (password, token) = (text(&customer.folder.join("password")), text(&customer.token()));
         let who =
             ["--directory", &customer.directory, "--user", &customer.user, "--password-file", &password];
@@ -190,7 +221,18 @@ fn use_everything(world: &World, customer: &Customer, mail: &Path) {
 
 #[test]
 fn two_tenants_use_one_server_and_see_nothing_of_each_other() {
-    let world = World::start();
+    use_and_see_nothing(&World::start());
+}
+
+#[test]
+fn the_same_holds_where_each_party_is_a_process_of_its_own() {
+    let world = World::start_apart();
+    use_and_see_nothing(&world);
+    assert_eq!(world.process.stop(), Some(0));
+    world.vaults.into_iter().for_each(|vault| assert_eq!(vault.stop(), Some(0)));
+}
+
+fn use_and_see_nothing(world: &World) {
     let [contoso, fabrikam] = world.customers.as_slice() else { panic!("two customers") };
     let own_mail = fabrikam.folder.join("own");
     fs::create_dir(&own_mail).expect("a folder");
@@ -211,7 +253,7 @@ fn two_tenants_use_one_server_and_see_nothing_of_each_other() {
             said(&enrolled)
         );
         world.refused(customer, &enrol, 1, "FH3003");
-        use_everything(&world, customer, &mail);
+        use_everything(world, customer, &mail);
     }
     // Each is enrolled, and the other's tenant does not exist for it.
     for (one, other) in [(contoso, fabrikam), (fabrikam, contoso)] {
