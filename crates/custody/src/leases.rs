@@ -227,8 +227,10 @@ impl Leases {
             if self.read_policy(&unwrapper, &caller, flight.policy).await.is_err() {
                 continue;
             }
-            if flight.purpose == Purpose::Content && lease.renewal_is_due(self.clock.moment()) {
-                self.renew(unwrapper, caller, flight, &lease).await;
+            match lease.due(flight.purpose, self.clock.moment()) {
+                Due::Nothing => {}
+                Due::Renewal => self.renew(unwrapper, caller, flight, &lease).await,
+                Due::End => break,
             }
         }
         let mut held = lock(&cell.lease);
@@ -344,17 +346,33 @@ impl DepLease {
         (!over).then(|| now.until(next))
     }
 
-    /// A lease is renewed while it was used within the last bound, or hold if that is longer.
-    fn renewal_is_due(&self, now: Moment) -> bool {
-        let state = lock(&self.state);
-        let kept_for = self.settings.bound.duration().max(self.settings.hold.duration());
-        now >= state.renew_at && now < state.used + kept_for
+    /// A lease on content is renewed while it was used within the last bound, or hold if that is longer.
+    ///
+    /// One that was not is given up when its renewal is due: a use after that would find no time for a renewal, and
+    /// with the vaults silent by then no hold could begin.
+    fn due(&self, purpose: Purpose, now: Moment) -> Due {
+        let mut state = lock(&self.state);
+        if purpose != Purpose::Content || now < state.renew_at {
+            return Due::Nothing;
+        }
+        if now < state.used + self.settings.bound.duration().max(self.settings.hold.duration()) {
+            return Due::Renewal;
+        }
+        state.lease.end(Ended::Idle);
+        Due::End
     }
 
     fn not_after(&self) -> Moment {
         let (epoch, _) = self.leases.policy_now(self.policy);
         lock(&self.state).lease.not_after(epoch)
     }
+}
+
+/// What a keeper has to do.
+enum Due {
+    Nothing,
+    Renewal,
+    End,
 }
 
 /// A container key for as long as the lease of its DEP key lasts.
@@ -432,7 +450,7 @@ fn over(policy: DepId, ended: Ended) -> Refusal {
         Ended::Time => "its time is over",
         Ended::Epoch | Ended::Denied => "a denial was heard",
         Ended::Order => "an order shut the policy",
-        Ended::Drained => "the node is being closed",
+        Ended::Idle => "nobody used it for long",
         Ended::NotForThisUse => "it does not serve this use",
     };
     Refusal::new(Code::Busy, format!("the lease on the key has ended: {why}")).about(policy)

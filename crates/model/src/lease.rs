@@ -183,7 +183,7 @@ impl Lease {
         }
     }
 
-    /// Ends the lease now: an order, a purge, a drain of the node. The first reason stays.
+    /// Ends the lease now: an order, a purge, nobody who uses it. The first reason stays.
     pub fn end(&mut self, why: Ended) {
         self.ended.get_or_insert(why);
     }
@@ -247,8 +247,8 @@ pub enum Ended {
     Denied,
     /// An order of the officers, or a purge.
     Order,
-    /// The node gives its leases up.
-    Drained,
+    /// Nobody used it for long, so it is not renewed.
+    Idle,
     /// What opened the key may not serve this use; another caller may still use it.
     NotForThisUse,
 }
@@ -394,7 +394,7 @@ mod tests {
     fn an_order_ends_a_lease_for_everybody_and_the_first_reason_stays() {
         let mut lease = lease(Origin::Root, 0);
         lease.end(Ended::Order);
-        lease.end(Ended::Drained);
+        lease.end(Ended::Idle);
         assert_eq!(lease.check(at(101), read(101), READING), Err(Ended::Order));
     }
 }

@@ -165,3 +165,19 @@ async fn what_the_availability_key_gives_after_a_denial_was_heard_opens_nothing(
     held.open();
     assert!(reading.await.expect("no panic").is_err(), "the evidence was void before the answer came");
 }
+
+#[tokio::test]
+async fn whoever_reads_just_before_an_outage_reads_on_however_long_nobody_had_read() {
+    for idle in (5_000..10_000).step_by(100).map(Duration::from_millis) {
+        let world = World::new().await;
+        let (tenant, _, id, sealed) = site(&world).await;
+        world.pass(idle).await;
+        open_word(&world.custody, &user(&tenant), id, &sealed).await.expect("open");
+        world.unreachable("contoso-a", "spo");
+        world.unreachable("contoso-b", "spo");
+        // Past the bound, and short of the hold.
+        world.pass(3 * SECOND).await;
+        let read = open_word(&world.custody, &user(&tenant), id, &sealed).await;
+        assert!(read.is_ok(), "after {idle:?} without a read: {:?}", read.err());
+    }
+}
