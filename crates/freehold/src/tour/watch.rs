@@ -84,6 +84,8 @@ impl Play {
     }
 
     /// Reads again and again until a vault of the customer has opened the policy's key anew; which call did.
+    ///
+    /// Only a call that was announced after `since` counts: what a vault answered before may be recorded later.
     pub(super) async fn until_opened_anew(
         &self,
         imported: &Imported,
@@ -91,15 +93,11 @@ impl Play {
         since: u64,
     ) -> Result<Value, Broken> {
         let began = Instant::now();
-        let opened = |call: &Value| {
-            call["policyId"] == policy.id.to_string().as_str()
-                && call["outcome"] == "unwrapped"
-                && call["slot"] != "availability"
-        };
+        let policy = policy.id.to_string();
         loop {
             self.read(imported).await.map_err(|refusal| self.because(&refusal))?;
-            if let Some(call) = self.records(CALL, since).await?.into_iter().find(opened) {
-                return Ok(call);
+            if let Some(call) = opened_anew(&self.records(CALL, since).await?, &policy) {
+                return Ok(call.clone());
             }
             if began.elapsed() > PATIENCE {
                 return Err(Broken::because("no key of the customer was asked again"));
@@ -143,6 +141,19 @@ impl Play {
     }
 }
 
+/// The first of these records that tells of a call, announced among them, by which a customer's key opened the policy.
+fn opened_anew<'a>(records: &'a [Value], policy: &str) -> Option<&'a Value> {
+    let same = |one: &Value, other: &Value| ["requestId", "slot"].iter().all(|part| one[part] == other[part]);
+    let announced =
+        |call: &Value| records.iter().any(|record| record["phase"] == "intent" && same(record, call));
+    records.iter().find(|record| {
+        record["policyId"] == policy
+            && record["outcome"] == "unwrapped"
+            && record["slot"] != "availability"
+            && announced(record)
+    })
+}
+
 /// What a scene saw that read until it was refused.
 #[derive(Debug)]
 pub(super) struct Refused {
@@ -162,4 +173,25 @@ pub(super) struct Read {
 
 fn bug(broken: &Broken) -> Refusal {
     Refusal::new(Code::Ours, broken.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_answer_of_before_that_is_recorded_late_opened_nothing_anew() {
+        let record = |request: u8, slot: &str, phase: &str, outcome: &str| json!({ "policyId": "p", "requestId": request, "slot": slot, "phase": phase, "outcome": outcome });
+        let late = record(1, "first", "outcome", "unwrapped");
+        let silent = record(2, "first", "outcome", "unreachable");
+        let anew = record(2, "second", "outcome", "unwrapped");
+        let intents = ["first", "second"].map(|slot| record(2, slot, "intent", ""));
+        let mut records = vec![late, intents[0].clone(), silent, intents[1].clone()];
+        assert_eq!(opened_anew(&records, "p"), None);
+        records.push(anew.clone());
+        assert_eq!(opened_anew(&records, "p"), Some(&anew));
+        assert_eq!(opened_anew(&records, "q"), None);
+    }
 }
