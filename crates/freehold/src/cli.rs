@@ -11,6 +11,7 @@ use crate::commands::enrol::Enrol;
 use crate::commands::import::Import;
 use crate::commands::list::List;
 use crate::commands::object::{Delete, Overwrite, ReadObject};
+use crate::commands::people::PeopleAction;
 use crate::commands::tenant::TenantAction;
 use crate::commands::token::Token;
 use crate::exit::EXIT_HELP;
@@ -137,6 +138,12 @@ Examples:
   freehold enrol --server https://localhost:8440 --token-file token --credential-file credential
   echo fhin_... | freehold enrol --server https://localhost:8440 --token-file token --credential-file -")]
     Enrol(Enrol),
+    /// See who is enrolled in a tenant, invite people, and take them out.
+    People {
+        /// What to do.
+        #[command(subcommand)]
+        action: PeopleAction,
+    },
     /// Bring mail into a mailbox or files into a site.
     ///
     /// Every message and file is durable when it is counted. After an interruption the same command goes on: what is

@@ -8,6 +8,7 @@ pub mod import;
 pub mod list;
 pub mod object;
 mod objects;
+pub mod people;
 mod secret;
 pub mod server;
 pub mod tenant;

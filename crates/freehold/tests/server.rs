@@ -292,6 +292,32 @@ fn the_operator_makes_and_lists_tenants_and_opens_nothing() {
 }
 
 #[test]
+fn an_administrator_invites_lists_and_removes_people_and_the_operator_invites_the_first_one_alone() {
+    let world = World::start();
+    let customer = &world.customers[0];
+    let of = ["--tenant", customer.tenant.as_str()];
+    let first = world.operator(&[&["people", "invite", "--first"][..], &of].concat());
+    assert!(first.stdout.starts_with(b"fhin_"), "{}", said(&first));
+    world.sign_in(customer);
+    let enrolled = world.run(customer, &["enrol", "--credential-file", &customer.credential]);
+    assert!(enrolled.status.success(), "{}", said(&enrolled));
+    let again = world.operator(&[&["people", "invite", "--first"][..], &of].concat());
+    assert!(said(&again).contains("FH3005"), "{}", said(&again));
+    let people = |words: &[&str]| world.run(customer, &[&["people"], words, &of].concat());
+    let invited = people(&["invite", "--role", "auditor", "--role", "reader"]);
+    assert!(invited.stdout.starts_with(b"fhin_"), "{}", said(&invited));
+    let wrong = people(&["invite", "--role", "king"]);
+    assert!(wrong.status.code() == Some(2) && said(&wrong).contains("auditor"), "{}", said(&wrong));
+    let listed: Value =
+        serde_json::from_slice(&people(&["list", "--json"]).stdout).expect("one JSON document");
+    let listed = listed["people"].as_array().expect("people");
+    let id = listed[0]["id"].as_str().expect("an id");
+    assert_eq!(listed.len(), 1);
+    let last = people(&["remove", "--person", id]);
+    assert!(said(&last).contains("last administrator"), "{}", said(&last));
+}
+
+#[test]
 fn a_server_is_not_trusted_without_its_authority_and_a_token_not_shown_to_others() {
     let world = World::start();
     let customer = &world.customers[0];
