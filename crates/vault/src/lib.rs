@@ -34,6 +34,7 @@ use crate::blocking::Blocking;
 use crate::core::Core;
 pub use crate::id::{ApplicationId, PrincipalId, SubscriptionId};
 use crate::keys::private::Parsed;
+pub use crate::resource::role::{CRYPTO_OFFICER, ENCRYPTION_USER};
 pub use crate::schema::SCHEMA;
 pub use crate::settings::{
     GENERATIONS, Limits, MAX_BODY, NotASuffix, OPERATIONS, PARSED_KEYS, SIGNING_KEY_LIFE, Settings, Suffix,

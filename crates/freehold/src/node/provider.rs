@@ -3,12 +3,17 @@
 //! Owns what has to be there before the first tenant. Every step looks first and does only what is missing, so a
 //! start that was killed goes on. Vaults, rights and keys are made over the wire, as everybody has to.
 
+use std::path::PathBuf;
+
 use model::id::DirectoryId;
 use model::policy::PolicyKind;
 use model::time::Timestamp;
 use reqwest::Method;
 use serde_json::json;
-use vault::{AdminFault, Administration, ApplicationId, NewApplication, NewSubscription, SubscriptionId};
+use vault::{
+    AdminFault, Administration, ApplicationId, CRYPTO_OFFICER, ENCRYPTION_USER, NewApplication,
+    NewSubscription, SubscriptionId,
+};
 
 use super::Program;
 use super::credential::{self, Credential, SECRET_LIFE};
@@ -36,9 +41,6 @@ pub const AVAILABILITY_OPERATOR: &str = "availability-vault-operator";
 pub(super) const SERVICE: (&str, &str) = (AVAILABILITY_SERVICE, "f4ee401d-0000-4000-8000-000000000003");
 /// Who sets the provider's vaults up: credential and client id.
 const OPERATOR: (&str, &str) = (AVAILABILITY_OPERATOR, "f4ee401d-0000-4000-8000-000000000004");
-
-const CRYPTO_OFFICER: &str = "14b46e9e-c2b7-41b4-b07b-48a6ebf60603";
-const ENCRYPTION_USER: &str = "e147488a-f6f5-4113-8e2d-b22465e65bf6";
 
 /// The provider's directory.
 pub(super) fn directory() -> DirectoryId {
@@ -115,6 +117,10 @@ pub async fn prepare_provider(
         match person.vault(Method::GET, vault, "/keys/root", None).await {
             Ok(_) => {}
             Err(error) if error.is_missing() => {
+                if has_policies(&person).await? {
+                    let database = layout.availability_vault_database();
+                    return Err(Failure::new(Exit::Ours, Lost { vault, database }));
+                }
                 let body = json!({ "kty": "RSA", "key_size": 3072, "key_ops": ["wrapKey", "unwrapKey"] });
                 wired(person.vault(Method::POST, vault, "/keys/root/create", Some(body)).await)?;
             }
@@ -122,6 +128,24 @@ pub async fn prepare_provider(
         }
     }
     Ok(())
+}
+
+/// Whether a policy was ever made: each has an availability key.
+async fn has_policies(person: &Person) -> Result<bool, Failure> {
+    let page = person.vault(Method::GET, "availability", "/keys", None).await;
+    let page = page.map_err(|error| Failure::new(Exit::Ours, error))?;
+    Ok(page["value"].as_array().is_none_or(|keys| !keys.is_empty()))
+}
+
+/// A root key of the provider that is gone, although policies were made under it.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the provider's root key in vault {vault} is gone, and policies were made under it: restore {} from a copy; a new \
+     key is not made, because it would open nothing", database.display()
+)]
+struct Lost {
+    vault: &'static str,
+    database: PathBuf,
 }
 
 async fn make_directory(admin: &Administration) -> Result<(), Failure> {

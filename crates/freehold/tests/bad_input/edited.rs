@@ -1,9 +1,12 @@
-//! A wrap set that somebody edited by hand: it opens nothing, it is called damage, and no vault takes it for the policy's.
+//! Stores that somebody edited by hand: what they hold opens nothing, is called damage, and is not made anew in silence.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 
 use rusqlite::Connection;
 use tempfile::TempDir;
 
-use crate::support::{Data, text};
+use crate::support::{Data, freehold, json, run, text};
 
 #[test]
 fn a_wrap_set_edited_by_hand_opens_nothing_and_is_called_ours() {
@@ -36,4 +39,45 @@ fn a_wrap_set_edited_by_hand_opens_nothing_and_is_called_ours() {
     }
     set(&sound);
     assert_eq!(data.mailbox("read", &["--name", "1.eml"]), b"Subject: x\r\n\r\ny", "nothing is lost");
+}
+
+#[test]
+fn a_root_key_of_the_provider_that_was_lost_is_no_first_start() {
+    let folder = TempDir::new().expect("a folder");
+    let data = text(&folder.path().join("data"));
+    let serve = ["serve", "--data", &data, "--set", "vault.listen=127.0.0.1:0"];
+    let serve = [&serve[..], &["--set", "availability-vault.listen=127.0.0.1:0"]].concat();
+    let mut first = freehold(&serve).stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut lines = BufReader::new(first.stdout.take().expect("piped")).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line == "ready"));
+    first.kill().expect("killed");
+    first.wait().expect("gone");
+
+    let tenants = || run(&["tenant", "list", "--data", &data]);
+    let database = folder.path().join("data/availability-vault/vault.sqlite");
+    let vault = Connection::open(database).expect("a database");
+    let count =
+        || -> u32 { vault.query_row("SELECT count(*) FROM keys", [], |row| row.get(0)).expect("a count") };
+    let lose = || {
+        let kept = "CREATE TEMP TABLE kept AS SELECT * FROM keys WHERE key = 'provider-b/root'";
+        vault
+            .execute_batch(&format!("{kept}; DELETE FROM keys WHERE key = 'provider-b/root'"))
+            .expect("deleted");
+    };
+    // Nothing was made under it yet: a first start that was cut goes on.
+    lose();
+    assert!(tenants().status.success());
+    assert_eq!(count(), 2);
+    vault.execute_batch("DROP TABLE kept").expect("dropped");
+
+    json(&["tenant", "create", "Contoso", "--data", &data, "--json"]);
+    lose();
+    let before = count();
+    let refused = tenants();
+    let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(4), "{said}");
+    assert!(said.contains("provider-b") && said.contains("restore"), "{said}");
+    assert_eq!(count(), before, "no key was made in its place");
+    vault.execute_batch("INSERT INTO keys SELECT * FROM kept").expect("restored");
+    assert!(tenants().status.success());
 }

@@ -38,6 +38,11 @@ pub(crate) fn all() -> &'static [Role] {
 /// The id of the role that a subscription's first owner gets.
 pub(crate) const OWNER: &str = "8e3af657-a8ff-443c-a75c-2fe8c4bcb635";
 
+/// The id of the role that makes, changes, uses and deletes keys.
+pub const CRYPTO_OFFICER: &str = "14b46e9e-c2b7-41b4-b07b-48a6ebf60603";
+/// The id of the role that a service needs to encrypt at rest.
+pub const ENCRYPTION_USER: &str = "e147488a-f6f5-4113-8e2d-b22465e65bf6";
+
 impl Role {
     /// Whether the role holds the action in that half.
     pub(crate) fn allows(&self, plane: Plane, action: &str) -> bool {
@@ -140,7 +145,7 @@ const ROLES: &[Role] = &[
         data_actions: &["Microsoft.KeyVault/vaults/*"],
     },
     Role {
-        id: "14b46e9e-c2b7-41b4-b07b-48a6ebf60603",
+        id: CRYPTO_OFFICER,
         name: "Key Vault Crypto Officer",
         description: "Makes, changes, uses and deletes keys.",
         actions: READ_VAULTS,
@@ -169,7 +174,7 @@ const ROLES: &[Role] = &[
         ],
     },
     Role {
-        id: "e147488a-f6f5-4113-8e2d-b22465e65bf6",
+        id: ENCRYPTION_USER,
         name: "Key Vault Crypto Service Encryption User",
         description: "Reads a key's public half, wraps and unwraps: what a service needs to encrypt at rest.",
         actions: &[],

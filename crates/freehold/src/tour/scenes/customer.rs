@@ -6,7 +6,7 @@ use custody::NewTenant;
 use model::caller::Principal;
 use reqwest::Method;
 use serde_json::{Value, json};
-use vault::NewSubscription;
+use vault::{CRYPTO_OFFICER, ENCRYPTION_USER, NewSubscription};
 
 use crate::node::{APPLICATIONS, VAULT_SUFFIX};
 use crate::tour::play::{Contoso, Play};
@@ -16,8 +16,6 @@ use crate::wire::Person;
 
 /// How long a sign-in of the tour's people is good for.
 const YEAR: Duration = Duration::from_secs(365 * 24 * 3600);
-const CRYPTO_OFFICER: &str = "14b46e9e-c2b7-41b4-b07b-48a6ebf60603";
-const ENCRYPTION_USER: &str = "e147488a-f6f5-4113-8e2d-b22465e65bf6";
 /// The recovery level of a key that nobody can destroy before its time.
 const PROTECTED: &str = "Recoverable+ProtectedSubscription";
 /// RSA keys of the least size, and of the largest for the last workload in the second vault.
