@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use crate::certificates::{CertificateFault, fault, first, secret};
 use crate::key_file;
 use crate::pem;
-use crate::settings::Suffix;
+use model::suffix::Suffix;
 
 /// How long the lab's authority is valid.
 pub const AUTHORITY_LIFE: Duration = Duration::from_secs(3650 * DAY);
@@ -117,7 +117,7 @@ pub fn lab_names(suffixes: &[&Suffix]) -> Vec<String> {
     let mut names = vec!["localhost".to_owned(), "freehold.localhost".to_owned(), "127.0.0.1".to_owned()];
     for suffix in suffixes {
         // The wildcard covers the other two, for clients that know wildcards; some minimal ones do not.
-        names.extend(["*", "login", "management"].map(|host| format!("{host}.{}", suffix.domain())));
+        names.extend(["*", "login", "management"].map(|host| format!("{host}.{}", suffix.host())));
     }
     names
 }

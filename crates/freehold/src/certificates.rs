@@ -223,7 +223,9 @@ mod tests {
 
     use super::*;
     use crate::authority::{CERTIFICATE_LIFE, lab_names};
-    use crate::settings::{Kind, Suffix};
+    use model::suffix::Suffix;
+
+    use crate::settings::Kind;
 
     const NOW: Timestamp = Timestamp(1_795_000_000_000);
 

@@ -221,7 +221,9 @@ mod tests {
     use crate::authority::lab_names;
     use crate::certificates::{Certificate, provider};
     use crate::clock::SystemClock;
-    use crate::settings::{Kind, Suffix};
+    use model::suffix::Suffix;
+
+    use crate::settings::Kind;
     use model::time::Clock;
 
     const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);

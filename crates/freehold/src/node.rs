@@ -39,14 +39,13 @@ use crate::authority::{is_lab, lab_names};
 use crate::certificates::{Certificate, CertificateFault};
 use crate::exit::{Exit, Failure};
 use crate::layout::Layout;
-use crate::settings;
 use crate::wire::{self, Names};
 
 /// The certificate that the listeners of these domains show; whoever connects to them trusts what it names.
 pub fn shown(
     layout: &Layout,
     wiring: &Wiring,
-    domains: &[&settings::Suffix],
+    domains: &[&Suffix],
     edge: &Edge,
 ) -> Result<Certificate, Failure> {
     if let Some(own) = wiring.tls.own()? {
@@ -58,7 +57,7 @@ pub fn shown(
     }
     // Of the lab all parties of the folder show one certificate: it covers the others' names too, where it can.
     let others = [&wiring.vault, &wiring.availability].into_iter();
-    let others = others.filter(|other| is_lab(other.domain()) && !domains.contains(other));
+    let others = others.filter(|other| is_lab(other.host()) && !domains.contains(other));
     let all: Vec<_> = domains.iter().copied().chain(others).collect();
     Ok(Certificate::lab(&layout.tls(), &lab_names(&all), edge.clock.as_ref())?)
 }
@@ -89,8 +88,8 @@ pub fn remote(layout: &Layout, wiring: &Wiring, edge: &Edge) -> Result<Remote, F
         error => error.into(),
     })?;
     let names = Names::new(vec![
-        (wiring.vault.domain().to_owned(), wiring.vault_at),
-        (wiring.availability.domain().to_owned(), wiring.availability_at),
+        (wiring.vault.host().to_owned(), wiring.vault_at),
+        (wiring.availability.host().to_owned(), wiring.availability_at),
     ]);
     let http = wire::client(&trust, names.clone()).map_err(|error| Failure::new(Exit::Ours, error))?;
     Ok(Remote { reach: reach(layout, &trust, &names, wiring, edge.clock.clone())?, http })
@@ -113,9 +112,9 @@ pub fn reach(
         applications.entry(kind).or_default().push(Arc::new(application));
     }
     let service = applications_of(layout, trust, names, &wiring.availability, &wiring.availability_ranges)?;
-    let suffix = parsed(&wiring.availability)?;
+    let suffix = &wiring.availability;
     let key = |vault, name| {
-        KeyIdentifier::from_parts(vault, &suffix, name, None).expect("the provider's vaults have plain names")
+        KeyIdentifier::from_parts(vault, suffix, name, None).expect("the provider's vaults have plain names")
     };
     let provider = Provider {
         connection: Connection {
@@ -134,13 +133,13 @@ fn applications_of<'a>(
     layout: &'a Layout,
     trust: &'a Trust,
     names: &Names,
-    suffix: &settings::Suffix,
+    suffix: &Suffix,
     ranges: &[Range],
 ) -> Result<impl Fn(&str, &str) -> Result<Application, Failure> + use<'a>, Failure> {
     let ours = |error: &dyn std::error::Error| Failure::new(Exit::Ours, error.to_string());
-    let cloud = Cloud::of(parsed(suffix)?).map_err(|error| ours(&error))?;
-    if trust.is_lab() && !is_lab(suffix.domain()) {
-        let unvouched = Unvouched { domain: suffix.domain().to_owned(), setting: "tls.authority" };
+    let cloud = Cloud::of(suffix.clone()).map_err(|error| ours(&error))?;
+    if trust.is_lab() && !is_lab(suffix.host()) {
+        let unvouched = Unvouched { domain: suffix.host().to_owned(), setting: "tls.authority" };
         return Err(Failure::new(Exit::Usage, unvouched));
     }
     let lab = names.entries().iter().filter(|(name, _)| is_lab(name)).cloned();
@@ -171,10 +170,6 @@ struct Unvouched {
     setting: &'static str,
 }
 
-fn parsed(suffix: &settings::Suffix) -> Result<Suffix, Failure> {
-    suffix.as_str().parse().map_err(|error| Failure::new(Exit::Usage, error))
-}
-
 /// Clock and randomness, which enter here and are handed down.
 #[derive(Debug, Clone)]
 pub struct Edge {
@@ -200,7 +195,7 @@ mod tests {
         std::fs::create_dir(layout.tls()).expect("made");
         let edge = Edge { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
         let here = Wiring::lab();
-        let away = settings::Suffix::parse("availability.example.com").expect("a suffix");
+        let away = Suffix::parse("availability.example.com").expect("a suffix");
         let apart = Wiring { availability: away, ..here.clone() };
         let covers =
             |shown: &Certificate, suffix| shown.problem(&lab_names(&[suffix]), edge.clock.now()).is_none();

@@ -8,6 +8,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use model::suffix::Suffix;
+
 use crate::authority::AUTHORITY;
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -88,7 +90,7 @@ impl Party {
         let new = !layout.service_database().exists();
         let lab = Lab::open(layout, edge, wiring, &[]).await?;
         let mut told = first_start(new, &lab.layout);
-        let suffixes = [wiring.vault.as_str(), wiring.availability.as_str()];
+        let suffixes = [&wiring.vault, &wiring.availability];
         told.extend(lab.addresses().zip(suffixes).map(|(at, suffix)| vault_line(suffix, at)));
         let entrance = Entrance::open(config, &lab.layout, wiring, &lab.service, &lab.http, edge)?;
         told.extend(entrance.told.iter().cloned());
@@ -104,11 +106,11 @@ impl Party {
         let tls = shown(layout, wiring, &[&wiring.vault], edge)?.server_config();
         prepare_service_certificate(layout, wiring, edge)?;
         let (database, master) = (layout.vault_database(), layout.vault_master_key());
-        let program = Program::open(&database, &master, wiring.vault.as_str(), true, tls, edge).await?;
+        let program = Program::open(&database, &master, &wiring.vault, true, tls, edge).await?;
         prepare_applications(&program, layout, edge.clock.now()).await?;
         let listener = program.listen("vault.listen", wiring.vault_at)?;
         let mut told = first_start(folder.standing == Standing::New, layout);
-        told.push(vault_line(wiring.vault.as_str(), listener.address()));
+        told.push(vault_line(&wiring.vault, listener.address()));
         Ok(Self { running: Running::Vault { listener, _folder: folder }, told })
     }
 
@@ -118,11 +120,11 @@ impl Party {
         prepare_service_certificate(layout, wiring, edge)?;
         let certificate = shown(layout, wiring, &[&wiring.availability], edge)?;
         let (database, master) = (layout.availability_vault_database(), layout.availability_master_key());
-        let suffix = wiring.availability.as_str();
+        let suffix = &wiring.availability;
         let program =
             Program::open(&database, &master, suffix, false, certificate.server_config(), edge).await?;
         let listener = program.listen("availability-vault.listen", wiring.availability_at)?;
-        let names = Names::new(vec![(wiring.availability.domain().to_owned(), listener.address())]);
+        let names = Names::new(vec![(wiring.availability.host().to_owned(), listener.address())]);
         let http =
             wire::client(certificate.trust(), names).map_err(|error| Failure::new(Exit::Ours, error))?;
         prepare_provider(&program, layout, &http, edge.clock.now()).await?;
@@ -184,7 +186,7 @@ async fn sweep(service: &Service) {
     }
 }
 
-fn vault_line(suffix: &str, address: SocketAddr) -> String {
+fn vault_line(suffix: &Suffix, address: SocketAddr) -> String {
     format!("vaults https://NAME.{suffix}, tokens https://login.{suffix}, at {address}")
 }
 

@@ -34,6 +34,11 @@ impl Suffix {
         self.port
     }
 
+    /// Whether a port is part of it, and so of every key identifier.
+    pub fn has_port(&self) -> bool {
+        self.port != HTTPS_PORT
+    }
+
     pub(crate) fn new(host: &str, port: u16) -> Option<Self> {
         let host = host.to_ascii_lowercase();
         let labels = host.split('.').count();
@@ -62,7 +67,7 @@ impl FromStr for Suffix {
 impl fmt::Display for Suffix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.host)?;
-        if self.port == HTTPS_PORT { Ok(()) } else { write!(f, ":{}", self.port) }
+        if self.has_port() { write!(f, ":{}", self.port) } else { Ok(()) }
     }
 }
 

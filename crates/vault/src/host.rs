@@ -7,12 +7,12 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use http::StatusCode;
+use model::suffix::Suffix;
 use serde_json::json;
 
 use crate::core::Core;
 use crate::reply::{Reply, Response};
 use crate::request::Asked;
-use crate::settings::Suffix;
 use crate::{keys, resource, token};
 
 /// Host names below the suffix that no vault can have.
@@ -47,7 +47,7 @@ fn unknown(asked: &Asked, _unread: Body) -> Response {
 
 fn door(suffix: &Suffix, authority: &str) -> Door {
     let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host).to_ascii_lowercase();
-    let Some(name) = host.strip_suffix(suffix.domain()).and_then(|rest| rest.strip_suffix('.')) else {
+    let Some(name) = host.strip_suffix(suffix.host()).and_then(|rest| rest.strip_suffix('.')) else {
         return Door::Unknown;
     };
     match name {

@@ -62,7 +62,7 @@ pub(crate) struct Call<'a> {
 impl Call<'_> {
     /// The identifier of a key, or of one of its versions.
     pub(crate) fn kid(&self, name: &str, version: Option<KeyVersion>) -> String {
-        let vault = self.core.settings.suffix.vault(&self.vault.name);
+        let vault = self.core.settings.vault(&self.vault.name);
         match version {
             Some(version) => format!("{vault}/keys/{name}/{version}"),
             None => format!("{vault}/keys/{name}"),
@@ -153,12 +153,12 @@ pub(crate) async fn serve(core: &Core, asked: &Asked, name: &str, body: Body) ->
             reply.bytes(done.body)
         }
         Err(stop) => {
-            let suffix = &core.settings.suffix;
+            let settings = &core.settings;
             let challenge = format!(
                 "Bearer authorization=\"{}/{}\", resource=\"{}\"",
-                suffix.login(),
+                settings.login(),
                 vault.value.directory,
-                suffix.keys_audience()
+                settings.keys_audience()
             );
             refuse(asked, Some(&vault.value.location), Some(&challenge), stop.refusal())
         }
@@ -204,7 +204,7 @@ async fn answer(
     body: Body,
 ) -> Result<(Done, Option<AssignmentId>), Stop> {
     let directory = vault.value.directory;
-    let audience = core.settings.suffix.keys_audience();
+    let audience = core.settings.keys_audience();
     let who = check::check(core, asked.authorization.as_ref(), &audience, Some(directory))
         .map_err(|fault| texts::unauthorized(&fault))?;
     let api_version = asked.query("api-version").filter(|version| known_version(version));
@@ -334,7 +334,7 @@ impl Context<'_> {
         let Stop::Refused(refused) = &stop else { return stop };
         let outcome = Outcome { status: refused.status, refusal: Some((refused.code, refused.inner)) };
         let target = self.target.name.as_ref().map(|name| {
-            let vault = self.core.settings.suffix.vault(&self.vault.name);
+            let vault = self.core.settings.vault(&self.vault.name);
             match self.target.version {
                 Some(version) => format!("{vault}/keys/{name}/{version}"),
                 None => format!("{vault}/keys/{name}"),
@@ -354,7 +354,7 @@ async fn authorise(
     vault: &Found<VaultRow>,
 ) -> Result<(Basis, Option<AssignmentId>), Stop> {
     let Context { core, who, target, .. } = *context;
-    let issuer = claims::issuer(&core.settings.suffix, who.directory);
+    let issuer = claims::issuer(&core.settings, who.directory);
     let (name, location) = (&vault.value.name, &vault.value.location);
     let standing = directory::standing(core, who).await?;
     if matches!(standing, Standing::Disabled) {

@@ -37,8 +37,7 @@ use crate::keys::private::Parsed;
 pub use crate::resource::role::{CRYPTO_OFFICER, ENCRYPTION_USER};
 pub use crate::schema::SCHEMA;
 pub use crate::settings::{
-    GENERATIONS, Limits, MAX_BODY, NotASuffix, OPERATIONS, PARSED_KEYS, SIGNING_KEY_LIFE, Settings, Suffix,
-    TOKEN_LIFE, WAITING,
+    GENERATIONS, Limits, MAX_BODY, OPERATIONS, PARSED_KEYS, SIGNING_KEY_LIFE, Settings, TOKEN_LIFE, WAITING,
 };
 use crate::token::signing::{self, SigningKeys, Unreadable};
 

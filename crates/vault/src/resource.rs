@@ -109,8 +109,8 @@ pub(crate) async fn serve(core: &Core, asked: &Asked, body: Body) -> Response {
             let refused = stop.refusal();
             let mut reply = reply(refused.status).header("x-ms-failure-cause", "gateway");
             if refused.status == StatusCode::UNAUTHORIZED {
-                let login = core.settings.suffix.login();
-                let audience = core.settings.suffix.management_audience();
+                let login = core.settings.login();
+                let audience = core.settings.management_audience();
                 let challenge = format!("Bearer authorization=\"{login}/common\", resource=\"{audience}\"");
                 reply = reply.header("www-authenticate", &challenge);
             }
@@ -123,7 +123,7 @@ pub(crate) async fn serve(core: &Core, asked: &Asked, body: Body) -> Response {
 }
 
 async fn answer(core: &Core, asked: &Asked, body: Body) -> Result<Done, Stop> {
-    let audience = core.settings.suffix.management_audience();
+    let audience = core.settings.management_audience();
     let who = check::check(core, asked.authorization.as_ref(), &audience, None)
         .map_err(|fault| texts::unauthorized(&fault))?;
     let api_version = asked.query("api-version").filter(|version| !version.is_empty());

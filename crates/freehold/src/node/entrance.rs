@@ -95,7 +95,7 @@ fn certificate(
 fn issuer(config: &Config, wiring: &Wiring, lab: &reqwest::Client, edge: &Edge) -> Result<Issuer, Failure> {
     let usage = |error: &dyn std::error::Error| Failure::new(Exit::Usage, error.to_string());
     let (template, http) = match &config.service_issuer.0 {
-        None => (format!("https://login.{}/{{directory}}/", wiring.vault.as_str()), lab.clone()),
+        None => (format!("https://login.{}/{{directory}}/", wiring.vault), lab.clone()),
         Some(template) => {
             let bundle = config.service_issuer_authority.0.as_ref().ok_or_else(|| {
                 let why = "service.issuer names an issuer of its own: set service.issuer-authority to a PEM file of the \

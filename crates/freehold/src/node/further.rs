@@ -9,11 +9,11 @@ use custody::roots::{Application, ClientId, ClientSecret, Cloud, LabMap, Lookup,
 use model::fault::CredentialOwner;
 use model::policy::PolicyKind;
 
-use super::{Unvouched, parsed};
+use super::Unvouched;
 use crate::authority::is_lab;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
-use crate::settings::Suffix;
+use model::suffix::Suffix;
 
 /// What the operator said of further domains; nothing by default.
 #[derive(Debug, Clone, Default)]
@@ -100,7 +100,7 @@ impl Further {
     ) -> Result<Vec<(PolicyKind, Application)>, Failure> {
         let named = self.named()?;
         if let Some(twice) = self.domains.iter().find(|domain| *domain == own) {
-            return Err(Failure::new(Exit::Usage, Half::Twice(twice.as_str().to_owned())));
+            return Err(Failure::new(Exit::Usage, Half::Twice(twice.to_string())));
         }
         let trust = match &self.authority {
             Some(bundle) => Trust::bundle(bundle).map_err(|error| Failure::new(Exit::Usage, error))?,
@@ -108,11 +108,11 @@ impl Further {
         };
         let mut applications = Vec::new();
         for domain in &self.domains {
-            if trust.is_lab() && !is_lab(domain.domain()) {
-                let unvouched = Unvouched { domain: domain.domain().to_owned(), setting: "vault.authority" };
+            if trust.is_lab() && !is_lab(domain.host()) {
+                let unvouched = Unvouched { domain: domain.host().to_owned(), setting: "vault.authority" };
                 return Err(Failure::new(Exit::Usage, unvouched));
             }
-            let cloud = Cloud::of(parsed(domain)?).map_err(|error| Failure::new(Exit::Usage, error))?;
+            let cloud = Cloud::of(domain.clone()).map_err(|error| Failure::new(Exit::Usage, error))?;
             for (kind, id, secret) in &named {
                 let application = Application {
                     cloud: cloud.clone(),

@@ -44,22 +44,20 @@ impl Lab {
         let certificate = shown(&layout, wiring, &[&wiring.vault, &wiring.availability], edge)?;
         let (trust, tls) = (certificate.trust(), certificate.server_config());
         let (database, master) = (layout.vault_database(), layout.vault_master_key());
-        let customers =
-            Program::open(&database, &master, wiring.vault.as_str(), true, tls.clone(), edge).await?;
+        let customers = Program::open(&database, &master, &wiring.vault, true, tls.clone(), edge).await?;
         let (database, master) = (layout.availability_vault_database(), layout.availability_master_key());
-        let provider =
-            Program::open(&database, &master, wiring.availability.as_str(), false, tls, edge).await?;
+        let provider = Program::open(&database, &master, &wiring.availability, false, tls, edge).await?;
 
         let rest = customers.listen("vault.listen", wiring.vault_at)?;
         let availability = provider.listen("availability-vault.listen", wiring.availability_at)?;
         let mut entries = vec![
-            (wiring.vault.domain().to_owned(), rest.address()),
-            (wiring.availability.domain().to_owned(), availability.address()),
+            (wiring.vault.host().to_owned(), rest.address()),
+            (wiring.availability.host().to_owned(), availability.address()),
         ];
         let mut doors = Vec::with_capacity(hosts.len());
         for host in hosts {
             let door = customers.listen("the tour", SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
-            entries.push((format!("{host}.{}", wiring.vault.domain()), door.address()));
+            entries.push((format!("{host}.{}", wiring.vault.host()), door.address()));
             doors.push(door);
         }
         let names = Names::new(entries);

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crypto::{Key, Master};
+use model::suffix::Suffix;
 use rustls::ServerConfig;
 use vault::{Limits, OpenFault, Settings, Vault};
 
@@ -29,18 +30,14 @@ impl Program {
     pub async fn open(
         database: &Path,
         master_key: &Path,
-        suffix: &str,
+        suffix: &Suffix,
         soft_delete: bool,
         tls: Arc<ServerConfig>,
         edge: &Edge,
     ) -> Result<Self, Failure> {
         let key = KeyFile::open(master_key, database, edge.random.as_ref())?;
         let store = folder::database(database, &vault::SCHEMA).await?;
-        let settings = Settings {
-            suffix: suffix.parse().map_err(|error| Failure::new(Exit::Usage, error))?,
-            soft_delete,
-            limits: Limits::default(),
-        };
+        let settings = Settings { suffix: suffix.clone(), soft_delete, limits: Limits::default() };
         let master = Key::<Master>::from_file(key.key);
         let vault = Vault::open(settings, store, master, edge.clock.clone(), edge.random.clone()).await;
         let vault = vault.map_err(|fault| match fault {
@@ -50,7 +47,7 @@ impl Program {
             }
             OpenFault::SigningKey => Failure::new(Exit::Ours, fault),
         })?;
-        Ok(Self { vault, suffix: suffix.to_owned(), tls })
+        Ok(Self { vault, suffix: suffix.to_string(), tls })
     }
 
     /// Listens on an address with every host of the program behind it.

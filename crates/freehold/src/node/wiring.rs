@@ -6,7 +6,9 @@ use custody::roots::Range;
 
 use super::further::Further;
 use crate::config::Config;
-use crate::settings::{Kind, Suffix};
+use model::suffix::Suffix;
+
+use crate::settings::Kind;
 use crate::tls::Tls;
 
 /// The domain of the customers' vaults, where nobody chose another.

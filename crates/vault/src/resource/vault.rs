@@ -319,7 +319,7 @@ fn shape(core: &Core, row: &VaultRow) -> Value {
         "enabledForTemplateDeployment": row.enabled_for_template_deployment,
         "enableSoftDelete": row.soft_delete,
         "enableRbacAuthorization": row.by_roles,
-        "vaultUri": format!("{}/", core.settings.suffix.vault(&row.name)),
+        "vaultUri": format!("{}/", core.settings.vault(&row.name)),
         "provisioningState": "Succeeded",
         "publicNetworkAccess": "Enabled",
     });

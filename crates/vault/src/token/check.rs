@@ -76,7 +76,7 @@ pub(crate) fn check(
     if claims.aud.trim_end_matches('/') != audience {
         return Err(TokenFault::Audience { expected: audience.into(), found: claims.aud });
     }
-    let expected = claims::issuer(&core.settings.suffix, directory.unwrap_or(claims.tid));
+    let expected = claims::issuer(&core.settings, directory.unwrap_or(claims.tid));
     if claims.iss != expected || directory.is_some_and(|directory| directory != claims.tid) {
         return Err(TokenFault::Issuer { expected, found: claims.iss });
     }

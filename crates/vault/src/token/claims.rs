@@ -7,11 +7,11 @@ use model::id::DirectoryId;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ApplicationId, CallId, PrincipalId};
-use crate::settings::Suffix;
+use crate::settings::Settings;
 
 /// The issuer of a directory's tokens: `https://login.SUFFIX/DIRECTORY/`.
-pub(crate) fn issuer(suffix: &Suffix, directory: DirectoryId) -> String {
-    format!("{}/{directory}/", suffix.login())
+pub(crate) fn issuer(settings: &Settings, directory: DirectoryId) -> String {
+    format!("{}/{directory}/", settings.login())
 }
 
 /// The claims of a token; times in seconds.

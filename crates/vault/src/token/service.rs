@@ -66,7 +66,7 @@ pub(crate) async fn serve(core: &Core, asked: &Asked, body: Body) -> Response {
                 }
             };
             let correlation = asked.client_id.clone().unwrap_or_else(|| asked.id.to_string());
-            let login = core.settings.suffix.login();
+            let login = core.settings.login();
             tracing::info!(request = %asked.id, number = refused.number, "no token");
             reply(asked, refused.status).json(&refused.body(&login, core.now(), asked.id, &correlation))
         }
@@ -110,10 +110,10 @@ async fn known(core: &Core, asked: &str) -> Result<DirectoryId, No> {
 }
 
 fn configuration(core: &Core, directory: DirectoryId, second: bool) -> Value {
-    let login = core.settings.suffix.login();
+    let login = core.settings.login();
     let version = if second { "v2.0/" } else { "" };
     json!({
-        "issuer": claims::issuer(&core.settings.suffix, directory),
+        "issuer": claims::issuer(&core.settings, directory),
         "authorization_endpoint": format!("{login}/{directory}/oauth2/{version}authorize"),
         "token_endpoint": format!("{login}/{directory}/oauth2/{version}token"),
         "jwks_uri": format!("{login}/{directory}/discovery/{version}keys"),
@@ -257,7 +257,7 @@ async fn user(core: &Core, directory: DirectoryId, client: &str, form: &Form) ->
 /// Besides the vaults and the resource manager, any application that the directory has consented to is a resource: by its
 /// id, or by `api://ID`. The audience is the text that was asked for.
 async fn audience(core: &Core, directory: DirectoryId, form: &Form, version: Version) -> Result<String, No> {
-    let suffix = &core.settings.suffix;
+    let settings = &core.settings;
     let asked = match (form.optional("resource"), version) {
         (Some(resource), Version::One) => resource,
         _ => {
@@ -272,7 +272,7 @@ async fn audience(core: &Core, directory: DirectoryId, form: &Form, version: Ver
         }
     };
     let plain = asked.trim_end_matches('/');
-    let ours = [suffix.keys_audience(), suffix.management_audience()];
+    let ours = [settings.keys_audience(), settings.management_audience()];
     if let Some(known) = ours.into_iter().find(|known| known.eq_ignore_ascii_case(plain)) {
         return Ok(known);
     }
@@ -286,7 +286,7 @@ async fn audience(core: &Core, directory: DirectoryId, form: &Form, version: Ver
 
 fn claims(core: &Core, directory: DirectoryId, proved: &Proved, audience: String) -> Claims {
     let now = core.now().seconds();
-    let issuer = claims::issuer(&core.settings.suffix, directory);
+    let issuer = claims::issuer(&core.settings, directory);
     let user = proved.sign_in_name.is_some();
     let life = i64::try_from(core.settings.limits.token_life.as_secs()).unwrap_or(0);
     Claims {
