@@ -28,7 +28,7 @@ use crate::folder::{DataFolder, examine};
 use crate::layout::Layout;
 use crate::node::{Edge, Lab, Service, Wiring, reach};
 use crate::random::SystemRandom;
-use crate::reserve;
+use crate::reserve::{self, Share};
 use crate::serve::first_start;
 use crate::settings::Role;
 use crate::signals::unless_stopped;
@@ -53,7 +53,7 @@ pub fn with_service<T>(
 ) -> Result<T, Failure> {
     let layout = installation(config)?;
     run(async |edge| {
-        reserve::lend(&layout.service()).map_err(|error| Failure::of_ours(&layout.service(), &error))?;
+        lend(&layout, Share::Rest)?;
         let folder = DataFolder::open(layout, Role::Service)?;
         let wiring = Wiring::fixed(config);
         let trust = wiring.tls.trusted(&folder.layout.tls())?;
@@ -62,6 +62,20 @@ pub fn with_service<T>(
         let service = Service::open(&folder.layout, Arc::new(reach), edge).await?;
         command(&service, edge).await
     })
+}
+
+/// Runs one command that only looks: when the disk is full, it may show what can be deleted.
+pub fn with_lab_to_look<T>(
+    config: &Config,
+    command: impl AsyncFnOnce(&Lab, &Edge) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    lend(&installation(config)?, Share::Half)?;
+    with_new_lab(config, command)
+}
+
+fn lend(layout: &Layout, share: Share) -> Result<(), Failure> {
+    let folder = layout.service();
+    reserve::lend(&folder, share).map_err(|error| Failure::of_ours(&folder, &error))
 }
 
 /// The data folder, if it holds an installation.

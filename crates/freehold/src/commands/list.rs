@@ -25,7 +25,7 @@ pub struct List {
 ///
 /// A list that is cut by a refusal ends without its last line; the status says so.
 pub fn answer(config: &Config, list: &List) -> Result<Answer, Failure> {
-    with_objects(config, &list.place, Opening::Find, async |objects| {
+    with_objects(config, &list.place, Opening::Look, async |objects| {
         let mut after = None;
         let mut told = Told { document: list.json.then(|| Document::new("objects")), damaged: false };
         loop {

@@ -17,7 +17,7 @@ use model::id::{ContainerId, ObjectId, TenantId};
 use model::refusal::Code;
 use workloads::{Acknowledged, Content, Engine, Entry, Item, Kind, MAX_OBJECTS, Name, Outcome, Replacement};
 
-use super::{Place, run, with_lab, with_service};
+use super::{Place, run, with_lab, with_lab_to_look, with_service};
 use crate::config::Config;
 use crate::exit::Failure;
 use crate::node::{Edge, Service};
@@ -32,6 +32,8 @@ const AHEAD: usize = 8;
 pub(super) enum Opening {
     /// As it is there.
     Find,
+    /// The same, to look alone: when the disk is full, for what can be deleted.
+    Look,
     /// Made if it is not there.
     Create,
     /// Without keys: no vault is reached, and the command goes on if at all possible when the disk is full.
@@ -77,6 +79,9 @@ pub(super) fn with_objects<T>(
         (Some(client), _) => run(async |_| command(&Objects::there(client, place, opening).await?).await),
         (None, Opening::Keyless) => {
             with_service(config, async |service, edge| command(&here(service, edge).await?).await)
+        }
+        (None, Opening::Look) => {
+            with_lab_to_look(config, async |lab, edge| command(&here(&lab.service, edge).await?).await)
         }
         (None, _) => with_lab(config, async |lab, edge| command(&here(&lab.service, edge).await?).await),
     }

@@ -67,15 +67,19 @@ fn child_that_deletes() {
     let big = disk.join("big");
     fs::write(&big, vec![7; 9_000_000]).expect("written");
     data.mailbox("import", &["--create", &text(&big)]);
-    let id = data.mailbox_json("list", &[])["objects"][0]["id"].as_str().expect("an id").to_owned();
     fill(&disk, 0);
-    for (command, more) in [("list", vec![]), ("import", vec![text(&big)])] {
-        let more: Vec<&str> = more.iter().map(String::as_str).collect();
-        let full = data.on_mailbox(command, &more).output().expect("it runs");
+    let refused = || {
+        let full = data.on_mailbox("import", &[&text(&big)]).output().expect("it runs");
         let said = String::from_utf8_lossy(&full.stderr).into_owned();
-        assert_eq!(full.status.code(), Some(3), "{command}: {said}");
+        assert_eq!(full.status.code(), Some(3), "{said}");
         assert!(said.contains("FH2003") && said.contains("freehold delete"), "{said}");
-    }
+    };
+    refused();
+    // Whoever looks for what to delete finds it, and what looking gave back is nobody's need to delete.
+    let id = data.mailbox_json("list", &[])["objects"][0]["id"].as_str().expect("an id").to_owned();
+    let mut filler = File::create(disk.join("more")).expect("made");
+    while filler.write(&[0; 4096]).is_ok_and(|written| written > 0) {}
+    refused();
     data.mailbox("delete", &["--id", &id]);
     assert!(data.mailbox_json("list", &[])["objects"].as_array().expect("a list").is_empty());
     println!("small disk: done");
@@ -127,12 +131,16 @@ fn child_that_imports() {
     assert!(told > 0 && told < MESSAGES as u64, "{stopped:#}");
     println!("{told} of {MESSAGES} came in: {why}");
 
+    let listed = data.mailbox_json("list", &[])["objects"].as_array().expect("a list").len();
+    assert_eq!(listed as u64, told, "also while the disk is full");
     fs::remove_file(disk.join("filler")).expect("removed");
     let list = data.mailbox_json("list", &[]);
     let list = list["objects"].as_array().expect("a list");
     assert_eq!(list.len() as u64, told, "what was told of is there, and nothing else");
     let name = list[list.len() - 1]["name"].as_str().expect("a name");
     assert!(data.mailbox("read", &["--name", name]) == source[name], "{name}");
+    let reserve = fs::metadata(data.folder.join("service/reserve")).expect("a reserve");
+    assert_eq!(reserve.len(), freehold::reserve::RESERVE_BYTES as u64, "it is whole again");
     let resumed = import(0);
     assert_eq!(
         (&resumed["alreadyThere"], &resumed["imported"]),
