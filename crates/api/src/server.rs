@@ -147,9 +147,10 @@ pub async fn nothing_here() -> Result<Infallible, Refused> {
     )))
 }
 
-/// A path that exists, asked by a method that it does not have.
-pub async fn no_such_method() -> Result<Infallible, Refused> {
-    Err(Refused(Refusal::new(Code::BadRequest, "the path has no such method; /openapi.json lists every one")))
+/// A path that exists, asked by a method that it does not have; the router says in `allow` which ones it has.
+pub async fn no_such_method() -> Response {
+    let rule = "the path has no such method; allow names those that it has";
+    (StatusCode::METHOD_NOT_ALLOWED, Refused(Refusal::new(Code::BadRequest, rule))).into_response()
 }
 
 fn unreadable(rejection: &JsonRejection) -> Refusal {

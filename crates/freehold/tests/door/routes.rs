@@ -123,7 +123,11 @@ async fn the_operators_token_opens_nothing_of_a_tenant() {
 async fn a_path_or_a_method_that_is_not_served_is_told_so() {
     let world = World::new().await;
     world.get("/v2/tenants", &world.operator).await.refused("FH3004");
-    world.call(Method::DELETE, "/v1/tenants", &world.operator, None).await.refused("FH3001");
+    let refused = world.call(Method::DELETE, "/v1/tenants", &world.operator, None).await;
+    refused.refused("FH3001");
+    assert_eq!((refused.status.as_u16(), &refused.body["status"]), (405, &json!(405)));
+    let allowed = refused.headers["allow"].to_str().expect("text");
+    assert!(allowed.contains("GET") && allowed.contains("POST") && !allowed.contains("DELETE"), "{allowed}");
     let served = world.get("/openapi.json", &world.operator).await.good();
     let known: Value = serde_json::from_str(&door::openapi_text()).expect("JSON");
     assert_eq!(served, known);
