@@ -65,12 +65,14 @@ pub struct ContainerPage {
     pub next: Option<ContainerId>,
 }
 
-/// Which policy is assigned to a mailbox; none takes the assignment away.
+/// Which policy is assigned; null takes the assignment away, and a body that does not say is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AssignedPolicy {
     /// The policy, or null for none.
-    #[schema(value_type = Option<String>, format = Uuid)]
+    // A field that is read by a function of its own is missed when it is missing.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schema(value_type = Option<String>, format = Uuid, required = true)]
     pub policy_id: Option<DepId>,
 }
 

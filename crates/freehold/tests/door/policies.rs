@@ -26,6 +26,17 @@ async fn a_policy_is_made_assigned_and_in_force_and_a_refusal_of_the_customer_is
     assert_eq!(before["providerManaged"], json!(true));
     let assigned = json!({ "policyId": made["id"] });
     world.call(Method::PUT, &format!("{place}/policy"), &contoso.token, Some(assigned)).await.good();
+    for path in [format!("{place}/policy"), at("/assignments/multi-workload")] {
+        let silent = world.call(Method::PUT, &path, &contoso.token, Some(json!({}))).await;
+        silent.refused("FH3001");
+        assert!(
+            silent.body["detail"].as_str().is_some_and(|why| why.contains("policyId")),
+            "{}",
+            silent.body
+        );
+    }
+    let standing = world.get(&format!("{place}/standing"), &contoso.token).await.good();
+    assert_eq!(standing["assignedPolicyId"], made["id"], "a body that does not say takes nothing away");
     let after = world.post(&format!("{place}/rewrap"), &contoso.token, json!({})).await.good();
     assert_eq!((&after["effectivePolicyId"], &after["pending"]), (&made["id"], &json!(false)));
     let layers = world.get(&format!("{place}/layers"), &contoso.token).await.good();
