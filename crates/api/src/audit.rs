@@ -18,7 +18,7 @@ pub struct AuditRecord {
     #[schema(example = "Fallback to Availability Key")]
     pub operation: String,
     /// The rest of the record: ids and outcomes.
-    #[schema(value_type = Object)]
+    #[schema(value_type = HashMap<String, Value>)]
     pub body: Value,
     /// The text of `body` exactly as it was hashed.
     pub body_text: String,

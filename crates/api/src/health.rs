@@ -86,6 +86,7 @@ pub struct PolicyHealth {
     /// Whether it would open, and if not, who must act.
     pub answer: SlotAnswer,
     /// Its two root keys.
+    #[schema(min_items = 2, max_items = 2)]
     pub slots: [SlotHealth; 2],
 }
 

@@ -24,7 +24,9 @@ pub use container::{
     Standing,
 };
 pub use health::{Live, PolicyHealth, Ready, ReadyState, SlotAnswer, SlotHealth, TenantHealth};
-pub use object::{FoundObjects, Object, ObjectDetails, ObjectKind, ObjectName, ObjectPage, WrittenObject};
+pub use object::{
+    Bytes, FoundObjects, ObjectDetails, ObjectKind, ObjectName, ObjectPage, StoredObject, WrittenObject,
+};
 pub use page::Paging;
 pub use person::{Enrolled, Enrolment, Invitation, NewInvitation, People, Person, Role};
 pub use policy::{

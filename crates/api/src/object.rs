@@ -27,10 +27,15 @@ impl ObjectKind {
     }
 }
 
+/// Bytes, streamed; what the document says of a body that is no JSON.
+#[derive(Debug, ToSchema)]
+#[schema(value_type = String, format = Binary)]
+pub struct Bytes(());
+
 /// One object as a list shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Object {
+pub struct StoredObject {
     /// Its id.
     #[schema(value_type = String, format = Uuid)]
     pub id: ObjectId,
@@ -77,7 +82,7 @@ pub struct ObjectDetails {
 #[serde(rename_all = "camelCase")]
 pub struct ObjectPage {
     /// The objects, in the order of their ids, which is the order in which they came.
-    pub objects: Vec<Object>,
+    pub objects: Vec<StoredObject>,
     /// Objects of this page whose rows are damaged beyond showing anything of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<String>)]
@@ -101,7 +106,7 @@ pub struct ObjectName {
 #[serde(rename_all = "camelCase")]
 pub struct FoundObjects {
     /// The objects.
-    pub objects: Vec<Object>,
+    pub objects: Vec<StoredObject>,
 }
 
 /// What was acknowledged by a write: it is durable.

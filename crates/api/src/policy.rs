@@ -88,6 +88,7 @@ pub struct NewPolicy {
     pub description: String,
     /// The two root keys, in two vaults; without a version the newest is taken.
     #[schema(example = json!(["https://contoso-a.vault.azure.net/keys/mail", "https://contoso-b.vault.azure.net/keys/mail"]))]
+    #[schema(min_items = 2, max_items = 2)]
     pub key_identifiers: [String; 2],
     /// What the tenant chooses.
     #[serde(default)]
@@ -116,6 +117,7 @@ pub struct Policy {
     /// What the tenant chose.
     pub settings: PolicySettings,
     /// The two root keys with the versions that the wraps use.
+    #[schema(min_items = 2, max_items = 2)]
     pub key_identifiers: [String; 2],
     /// When it was made.
     pub created: Time,
@@ -138,6 +140,7 @@ pub struct RefreshedPolicy {
     /// The policy, with the versions that its wraps use now.
     pub policy: Policy,
     /// The versions that they used before.
+    #[schema(min_items = 2, max_items = 2)]
     pub key_identifiers_before: [String; 2],
     /// How many bytes of wraps were written; no byte of content was.
     pub wrap_bytes: u64,

@@ -4,6 +4,7 @@
 //! does is the room's that owns its noun; who somebody is, is `bearer`'s.
 
 mod bearer;
+mod document;
 mod health;
 mod issuer;
 mod operator_token;
@@ -16,11 +17,9 @@ use std::time::Duration;
 use api::server::{no_such_method, nothing_here};
 use axum::{Router, middleware};
 use tower_http::timeout::RequestBodyTimeoutLayer;
-use utoipa::openapi::info::{Info, InfoBuilder, LicenseBuilder};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{OpenApi, OpenApiBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
+pub use self::document::{openapi, openapi_text};
 use self::health::Readiness;
 pub use self::issuer::{Issuer, IssuerFault};
 pub use self::operator_token::{OPERATOR_PREFIX, OperatorToken};
@@ -74,36 +73,4 @@ impl Door {
     fn draining(&self) -> bool {
         self.0.draining.load(Ordering::Relaxed)
     }
-}
-
-/// The OpenAPI document of the service, as it is served and committed: made of the routes themselves.
-pub fn openapi() -> OpenApi {
-    let mut document = OpenApiBuilder::new().info(about()).build();
-    document.merge(health::routes().into_openapi());
-    document.merge(custody::http::routes().into_openapi());
-    document.merge(workloads::http::routes().into_openapi());
-    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(BEARER)).build();
-    let components = document.components.get_or_insert_default();
-    components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
-    document
-}
-
-/// The document as the text that is committed.
-pub fn openapi_text() -> String {
-    let mut text = openapi().to_pretty_json().unwrap_or_default();
-    text.push('\n');
-    text
-}
-
-const BEARER: &str = "The operator's token, or a token of the tenant's directory";
-
-fn about() -> Info {
-    InfoBuilder::new()
-        .title("Freehold")
-        .version(env!("CARGO_PKG_VERSION"))
-        .description(Some("The service's own API. What a type cannot say is in spec/http-api.md."))
-        .license(Some(
-            LicenseBuilder::new().name("Apache-2.0 OR MIT").identifier(Some("Apache-2.0 OR MIT")).build(),
-        ))
-        .build()
 }

@@ -15,7 +15,7 @@ use reqwest::{Response, StatusCode, Url};
 
 use super::upload::Upload;
 use super::{Client, ClientError, request_id};
-use crate::object::{FoundObjects, Object, ObjectKind, ObjectName, ObjectPage, WrittenObject};
+use crate::object::{FoundObjects, ObjectKind, ObjectName, ObjectPage, StoredObject, WrittenObject};
 use crate::text;
 
 impl Client {
@@ -46,7 +46,7 @@ impl Client {
         tenant: TenantId,
         container: ContainerId,
         object: ObjectId,
-    ) -> Result<Object, ClientError> {
+    ) -> Result<StoredObject, ClientError> {
         self.get(self.in_container(tenant, container, &["objects", &object.to_string()])).await
     }
 

@@ -15,7 +15,7 @@ use crate::{Said, health};
 /// As the keys were last heard; nothing is asked for this answer.
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/health", operation_id = "getTenantHealth", tag = "health",
     params(InTenant), security(("bearer" = ["auditor"])),
-    responses((status = 200, description = "The answer", body = TenantHealth), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "Each policy: whether it opens, and what its keys last said.", body = TenantHealth), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn tenant(
     Auditor(caller, _): Auditor<InTenant>,
     State(custody): State<Custody>,

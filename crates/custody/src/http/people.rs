@@ -19,7 +19,7 @@ use crate::custody::Custody;
 /// Whoever has a token of the tenant's directory and the credential is enrolled in its tenant; the credential is gone.
 #[utoipa::path(post, path = "/v1/enrolment", operation_id = "enrol", tag = "people",
     request_body = Enrolment, security(("bearer" = [])),
-    responses((status = 200, description = "The answer", body = Enrolled), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The tenant, and the person who has come in.", body = Enrolled), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn enrol(
     State(custody): State<Custody>,
     asker: Asker,
@@ -36,7 +36,7 @@ pub(super) async fn enrol(
 /// Who is enrolled in the tenant
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/people", operation_id = "listPeople", tag = "people",
     params(InTenant), security(("bearer" = ["administrator"])),
-    responses((status = 200, description = "The answer", body = People), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "All of them; there are no pages.", body = People), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(
     Administrator(caller, _): Administrator<InTenant>,
     State(custody): State<Custody>,
@@ -51,7 +51,7 @@ pub(super) async fn list(
 #[utoipa::path(delete, path = "/v1/tenants/{tenant}/people/{person}", operation_id = "removePerson", tag = "people",
     params(OfPerson),
     security(("bearer" = ["administrator"])),
-    responses((status = 204, description = "He is out"), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 204, description = "He is out."), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn remove(
     Administrator(caller, at): Administrator<OfPerson>,
     State(custody): State<Custody>,
@@ -66,7 +66,7 @@ pub(super) async fn remove(
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/invitations", operation_id = "invite", tag = "people",
     params(InTenant),
     request_body = NewInvitation, security(("bearer" = ["administrator"])),
-    responses((status = 201, description = "Made", body = Invitation), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 201, description = "The credential, told once.", body = Invitation), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn invite(
     Administrator(caller, _): Administrator<InTenant>,
     State(custody): State<Custody>,

@@ -13,7 +13,7 @@ use crate::custody::Custody;
 /// The policies of the tenant
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/policies", operation_id = "listPolicies", tag = "policies",
     params(InTenant), security(("bearer" = ["auditor"])),
-    responses((status = 200, description = "The answer", body = PolicyList), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "All of them; there are no pages.", body = PolicyList), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(
     Auditor(caller, _): Auditor<InTenant>,
     State(custody): State<Custody>,
@@ -28,7 +28,7 @@ pub(super) async fn list(
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/policies", operation_id = "createPolicy", tag = "policies",
     params(InTenant),
     request_body = NewPolicy, security(("bearer" = ["administrator"])),
-    responses((status = 201, description = "Made", body = Policy), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 201, description = "The policy.", body = Policy, headers(("location" = String, description = "Its path."))), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn create(
     Administrator(caller, _): Administrator<InTenant>,
     State(custody): State<Custody>,
@@ -44,7 +44,7 @@ pub(super) async fn create(
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/policies/{policy}", operation_id = "getPolicy", tag = "policies",
     params(OfPolicy),
     security(("bearer" = ["auditor"])),
-    responses((status = 200, description = "The answer", body = Policy), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The policy.", body = Policy), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn get(
     Auditor(caller, at): Auditor<OfPolicy>,
     State(custody): State<Custody>,
@@ -58,7 +58,7 @@ pub(super) async fn get(
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/policies/{policy}/refresh", operation_id = "refreshPolicy", tag = "policies",
     params(OfPolicy),
     security(("bearer" = ["administrator"])),
-    responses((status = 200, description = "The answer", body = RefreshedPolicy), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The policy, and the versions that its wraps used before.", body = RefreshedPolicy), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn refresh(
     Administrator(caller, at): Administrator<OfPolicy>,
     State(custody): State<Custody>,
@@ -78,7 +78,7 @@ pub(super) async fn refresh(
 #[utoipa::path(put, path = "/v1/tenants/{tenant}/assignments/{kind}", operation_id = "assignTenantPolicy", tag = "policies",
     params(OfKind),
     request_body = AssignedPolicy, security(("bearer" = ["administrator"])),
-    responses((status = 200, description = "The answer", body = Tenant), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The tenant with what is assigned to it now.", body = Tenant), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn assign(
     Administrator(caller, at): Administrator<OfKind>,
     State(custody): State<Custody>,

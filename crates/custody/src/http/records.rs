@@ -15,7 +15,7 @@ use crate::{PAGE, hex};
 /// The tenant's log
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/audit", operation_id = "listAudit", tag = "audit",
     params(InTenant, Paging), security(("bearer" = ["auditor"])),
-    responses((status = 200, description = "The answer", body = AuditPage), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "A page, at most 500 records.", body = AuditPage), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(
     Auditor(caller, _): Auditor<InTenant>,
     State(custody): State<Custody>,

@@ -15,7 +15,7 @@ use crate::service::Keys;
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/containers/{container}/standing", operation_id = "getStanding", tag = "policies",
     params(InContainer),
     security(("bearer" = ["auditor"])),
-    responses((status = 200, description = "The answer", body = Standing), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "Where it stands now.", body = Standing), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn get(
     Auditor(caller, at): Auditor<InContainer>,
     State(custody): State<Custody>,
@@ -29,7 +29,7 @@ pub(super) async fn get(
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/containers/{container}/layers", operation_id = "getLayers", tag = "policies",
     params(InContainer),
     security(("bearer" = ["auditor"])),
-    responses((status = 200, description = "The answer", body = Layers), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The wraps, from the bottom to the top.", body = Layers), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn layers(
     Auditor(caller, at): Auditor<InContainer>,
     State(custody): State<Custody>,
@@ -50,7 +50,7 @@ pub(super) async fn layers(
 #[utoipa::path(put, path = "/v1/tenants/{tenant}/containers/{container}/policy", operation_id = "assignPolicy", tag = "policies",
     params(InContainer),
     request_body = AssignedPolicy, security(("bearer" = ["administrator"])),
-    responses((status = 200, description = "The answer", body = Standing), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "Where it stands now.", body = Standing), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn assign(
     Administrator(caller, at): Administrator<InContainer>,
     State(custody): State<Custody>,
@@ -66,7 +66,7 @@ pub(super) async fn assign(
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/containers/{container}/rewrap", operation_id = "rewrap", tag = "policies",
     params(InContainer),
     security(("bearer" = ["administrator"])),
-    responses((status = 200, description = "The answer", body = Standing), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "Where it stands now.", body = Standing), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn rewrap(
     Administrator(caller, at): Administrator<InContainer>,
     State(custody): State<Custody>,

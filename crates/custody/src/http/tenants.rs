@@ -19,7 +19,7 @@ use crate::custody::Custody;
 /// `first-administrator` gives another credential.
 #[utoipa::path(post, path = "/v1/tenants", operation_id = "createTenant", tag = "tenants",
     request_body = NewTenant, security(("bearer" = ["operator"])),
-    responses((status = 201, description = "Made", body = NewTenantMade), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 201, description = "The tenant, and the credential of its first administrator, told once.", body = NewTenantMade, headers(("location" = String, description = "Its path."))), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn create(
     State(custody): State<Custody>,
     asker: Asker,
@@ -43,7 +43,7 @@ pub(super) async fn create(
 /// List the tenants
 #[utoipa::path(get, path = "/v1/tenants", operation_id = "listTenants", tag = "tenants",
     params(Paging), security(("bearer" = ["operator"])),
-    responses((status = 200, description = "The answer", body = TenantPage), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "A page, at most 500 of them.", body = TenantPage), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn list(
     State(custody): State<Custody>,
     asker: Asker,
@@ -62,7 +62,7 @@ pub(super) async fn list(
 /// One tenant
 #[utoipa::path(get, path = "/v1/tenants/{tenant}", operation_id = "getTenant", tag = "tenants",
     params(InTenant), security(("bearer" = [])),
-    responses((status = 200, description = "The answer", body = Tenant), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The tenant.", body = Tenant), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn get(
     State(custody): State<Custody>,
     asker: Asker,
@@ -83,7 +83,7 @@ pub(super) async fn get(
 /// For the operator, and only while nobody is enrolled in the tenant.
 #[utoipa::path(post, path = "/v1/tenants/{tenant}/first-administrator", operation_id = "inviteFirstAdministrator", tag = "tenants",
     params(InTenant), security(("bearer" = ["operator"])),
-    responses((status = 201, description = "Made", body = Invitation), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 201, description = "The credential, told once.", body = Invitation), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn first_administrator(
     State(custody): State<Custody>,
     asker: Asker,

@@ -1,5 +1,6 @@
 //! The ways of custody's routes, and who may pass them: a call is let into a tenant before anything else of it is read.
 
+use api::PolicyKind;
 use api::server::{Asker, At, Refused};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -7,7 +8,8 @@ use model::caller::{Caller, Role};
 use model::id::{ContainerId, DepId, TenantId};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use utoipa::IntoParams;
+use utoipa::openapi::{Object, RefOr, Schema, Type};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use crate::custody::Custody;
 
@@ -50,10 +52,22 @@ pub(super) struct OfKind {
     /// The tenant.
     #[param(value_type = String, format = Uuid)]
     tenant: TenantId,
-    /// `multi-workload` or `share-point`.
-    #[param(value_type = String)]
-    pub(super) kind: api::PolicyKind,
+    /// The kind of the policy.
+    #[param(inline, value_type = OfTenant)]
+    pub(super) kind: PolicyKind,
 }
+
+/// What the document says of the kinds of policy that are assigned to a tenant; another kind is refused with its name.
+enum OfTenant {}
+
+impl PartialSchema for OfTenant {
+    fn schema() -> RefOr<Schema> {
+        let kinds = [PolicyKind::MultiWorkload, PolicyKind::SharePoint].map(PolicyKind::word);
+        Object::builder().schema_type(Type::String).enum_values(Some(kinds)).into()
+    }
+}
+
+impl ToSchema for OfTenant {}
 
 /// The way to a mailbox or a site.
 #[derive(Debug, Clone, Deserialize, IntoParams)]

@@ -2,7 +2,7 @@
 //!
 //! Owns how a page is shown, to people and as JSON. No more than a page is held, however long the list is.
 
-use api::{Object, ObjectPage};
+use api::{ObjectPage, StoredObject};
 use serde_json::json;
 
 use super::objects::{Opening, details, with_objects};
@@ -97,7 +97,7 @@ impl Document {
 
 const DAMAGED: &str = "its row is damaged: the operator must look";
 
-fn line(object: &Object) -> String {
+fn line(object: &StoredObject) -> String {
     let (id, size) = (object.id, object.size);
     match details(object) {
         Ok(details) => {
@@ -108,7 +108,7 @@ fn line(object: &Object) -> String {
     }
 }
 
-fn document(object: &Object) -> serde_json::Value {
+fn document(object: &StoredObject) -> serde_json::Value {
     let details = details(object);
     let known = details.as_ref().ok();
     json!({

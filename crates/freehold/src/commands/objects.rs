@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use api::client::{self, Client, ImportItem};
 use api::import::{ImportLine, ImportOutcome};
-use api::{ContainerName, NewContainer, Object, ObjectDetails, ObjectPage, Problem, WrittenObject};
+use api::{ContainerName, NewContainer, ObjectDetails, ObjectPage, Problem, StoredObject, WrittenObject};
 use bytes::Bytes;
 use futures::stream::{self, BoxStream, StreamExt};
 use model::caller::Caller;
@@ -246,7 +246,7 @@ impl Download {
 }
 
 /// What is known of an object besides its content, or why it does not open.
-pub(super) fn details(object: &Object) -> Result<&ObjectDetails, Failure> {
+pub(super) fn details(object: &StoredObject) -> Result<&ObjectDetails, Failure> {
     object.details.as_ref().ok_or_else(|| match &object.problem {
         Some(problem) => problem.refusal().into(),
         None => {
@@ -255,14 +255,14 @@ pub(super) fn details(object: &Object) -> Result<&ObjectDetails, Failure> {
     })
 }
 
-fn object(entry: Entry) -> Object {
+fn object(entry: Entry) -> StoredObject {
     let Entry { id, kind, version, size, created, changed, details } = entry;
     let (details, problem) = match details {
         Ok(details) => (Some(details.into()), None),
         Err(refusal) => (None, Some(Problem::new(&refusal, None))),
     };
     let (kind, created, changed) = (kind.into(), created.into(), changed.into());
-    Object { id, kind, version, size, created, changed, details, problem }
+    StoredObject { id, kind, version, size, created, changed, details, problem }
 }
 
 fn ended(outcome: &Outcome) -> Ended {

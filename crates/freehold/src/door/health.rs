@@ -28,7 +28,7 @@ pub(super) fn routes() -> OpenApiRouter<Door> {
 }
 
 /// The process answers
-#[utoipa::path(get, path = "/health/live", operation_id = "live", tag = "health", responses((status = 200, body = Live)))]
+#[utoipa::path(get, path = "/health/live", operation_id = "live", tag = "health", responses((status = 200, description = "It answers.", body = Live)))]
 async fn live() -> Response {
     answer(StatusCode::OK, &Live { live: true, version: env!("CARGO_PKG_VERSION").into() })
 }
@@ -38,7 +38,7 @@ async fn live() -> Response {
 /// 503 only when something of the service itself is broken. A customer's refusal and the outage of a customer's vault
 /// are counted, and make nothing "not ready": other tenants are served.
 #[utoipa::path(get, path = "/ready", operation_id = "ready", tag = "health",
-    responses((status = 200, body = Ready), (status = 503, body = Ready, description = "Something of ours is broken")))]
+    responses((status = 200, description = "It can.", body = Ready), (status = 503, description = "Something of ours is broken.", body = Ready)))]
 async fn ready(State(door): State<Door>) -> Response {
     let our_fault = door.broken().await;
     let shut = door.0.service.custody.shut();
@@ -58,7 +58,7 @@ async fn ready(State(door): State<Door>) -> Response {
 
 /// This document
 #[utoipa::path(get, path = "/openapi.json", operation_id = "openapi", tag = "health", security(("bearer" = [])),
-    responses((status = 200, description = "The OpenAPI document of the service", content_type = "application/json"), (status = "default", body = Problem, content_type = "application/problem+json")))]
+    responses((status = 200, description = "The OpenAPI document of the service.", body = std::collections::HashMap<String, serde_json::Value>, content_type = "application/json"), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 async fn document(_asker: Asker) -> Response {
     ([(header::CONTENT_TYPE, "application/json")], openapi_text()).into_response()
 }

@@ -14,7 +14,7 @@ use tracing::Instrument;
 use super::{Door, bearer};
 
 /// The header that carries the id of a call, both ways.
-const REQUEST_ID: &str = "x-request-id";
+pub(super) const REQUEST_ID: &str = "x-request-id";
 /// The calls that need no token.
 const ANONYMOUS: [&str; 2] = ["/health/live", "/ready"];
 /// How much of a path the log shows.

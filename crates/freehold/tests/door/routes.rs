@@ -147,3 +147,80 @@ fn the_committed_document_is_the_one_that_is_served() {
         );
     }
 }
+
+/// Calls for every value of the document, with the way to it.
+fn walk(value: &Value, at: &str, see: &mut impl FnMut(&str, &Value)) {
+    see(at, value);
+    match value {
+        Value::Object(fields) => {
+            fields
+                .iter()
+                .for_each(|(key, field)| walk(field, &format!("{at}/{}", key.replace('/', "~1")), see));
+        }
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, item)| walk(item, &format!("{at}/{index}"), see));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn a_client_can_be_made_of_the_document() {
+    let document: Value = serde_json::from_str(&door::openapi_text()).expect("JSON");
+    let mut wrong = Vec::new();
+    walk(&document, "", &mut |at, value| {
+        let says = |what: &str| value.get(what).is_some();
+        if value["type"] == "object" && !says("properties") && !says("additionalProperties") {
+            wrong.push(format!("{at}: an object of which nothing is said"));
+        }
+        let binary = at.contains("/content/") && !at.contains("json");
+        if binary && value["type"] == "array" {
+            wrong.push(format!("{at}: bytes as an array"));
+        }
+        let pair = value["type"] == "array" && (at.contains("keyIdentifiers") || at.ends_with("/slots"));
+        if pair && (value["minItems"] != 2 || value["maxItems"] != 2) {
+            wrong.push(format!("{at}: two items, and it does not say so"));
+        }
+        if let Some(to) = value["$ref"].as_str() {
+            if to.strip_prefix('#').and_then(|to| document.pointer(to)).is_none() {
+                wrong.push(format!("{at}: {to} is not there"));
+            }
+        }
+    });
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[test]
+fn every_operation_has_a_name_its_path_and_the_headers_that_it_bears() {
+    let document: Value = serde_json::from_str(&door::openapi_text()).expect("JSON");
+    let mut names = std::collections::BTreeSet::new();
+    for (method, path, _) in operations() {
+        let item = &document["paths"][&path];
+        let operation = &item[method.as_str().to_lowercase()];
+        let name = operation["operationId"].as_str().expect("a name");
+        assert!(names.insert(name.to_owned()), "{name} is the name of two");
+        assert_eq!(item["parameters"], json!([{ "$ref": "#/components/parameters/RequestId" }]), "{path}");
+        let parameters: Vec<&Value> = operation["parameters"].as_array().into_iter().flatten().collect();
+        let described: Vec<&str> = parameters
+            .iter()
+            .filter(|one| one["in"] == "path" && one["required"] == true && one["description"].is_string())
+            .filter_map(|one| one["name"].as_str())
+            .collect();
+        let in_path: Vec<&str> =
+            path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}')).collect();
+        assert_eq!(described, in_path, "{method} {path}");
+        for (status, answer) in operation["responses"].as_object().expect("answers") {
+            let headers = &answer["headers"];
+            assert!(
+                !answer["description"].as_str().unwrap_or_default().is_empty(),
+                "{method} {path}: {status}"
+            );
+            assert!(headers["x-request-id"].is_object(), "{method} {path}: {status}");
+            // Whatever is made has a path, but what is told once has none.
+            let told_once = answer["content"]["application/json"]["schema"]["$ref"]
+                .as_str()
+                .is_some_and(|is| is.ends_with("/Invitation"));
+            assert_eq!(headers["location"].is_object(), status == "201" && !told_once, "{method} {path}");
+        }
+    }
+}

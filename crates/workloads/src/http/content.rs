@@ -41,7 +41,7 @@ use crate::write::Replacement;
             status = 200,
             description = "The whole of it. A connection that ends before the promised length was cut because \
                            access ended.",
-            content((Vec<u8> = "message/rfc822"), (Vec<u8> = "application/octet-stream")),
+            content((inline(api::Bytes) = "message/rfc822"), (inline(api::Bytes) = "application/octet-stream")),
             headers(
                 ("etag" = String, description = "The version, in quotes."),
                 ("content-disposition" = String, description = "attachment; filename*=UTF-8''PERCENT-ENCODED-NAME"),
@@ -50,7 +50,7 @@ use crate::write::Replacement;
         (
             status = 206,
             description = "The range.",
-            content((Vec<u8> = "message/rfc822"), (Vec<u8> = "application/octet-stream")),
+            content((inline(api::Bytes) = "message/rfc822"), (inline(api::Bytes) = "application/octet-stream")),
             headers(
                 ("etag" = String, description = "The version, in quotes."),
                 ("content-range" = String, description = "Which bytes of how many."),
@@ -104,7 +104,8 @@ pub(super) async fn read(
     tag = TAG,
     operation_id = "replaceContent",
     summary = "Replace the content of an object, and its name if one is given",
-    description = "The body is the new content, streamed. Readers see one version or the other.",
+    description = "The body is the new content, streamed; its media type changes nothing, an object keeps its kind. \
+                   Readers see one version or the other.",
     params(
         InObject,
         ("if-match" = Option<String>, Header, description = "Replaces this version alone: its entity tag, or `*`."),
@@ -114,7 +115,7 @@ pub(super) async fn read(
             description = "attachment; filename*=UTF-8''PERCENT-ENCODED-NAME",
         ),
     ),
-    request_body(content = Vec<u8>, content_type = "application/octet-stream"),
+    request_body(content((inline(api::Bytes) = "message/rfc822"), (inline(api::Bytes) = "application/octet-stream"))),
     responses(
         (
             status = 200,

@@ -47,7 +47,7 @@ const MAX_AFTER_STOP: usize = 64 << 20;
     description = "The body is a sequence of items, framed as spec/http-api.md says. The answer begins at once, and \
                    has one line for each item once it is durable. Read it while you send.",
     params(InContainer),
-    request_body(content = Vec<u8>, content_type = "application/vnd.freehold.import"),
+    request_body(content = inline(api::Bytes), content_type = "application/vnd.freehold.import"),
     responses(
         (
             status = 200,

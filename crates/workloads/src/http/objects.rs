@@ -1,7 +1,7 @@
 //! Objects over HTTP: listed, found by name, written, shown and deleted; their content is `content.rs`'s.
 
 use api::server::{Asked, Body, Refused, answer};
-use api::{FoundObjects, Object, ObjectDetails, ObjectKind, ObjectName, ObjectPage, Paging, Problem};
+use api::{FoundObjects, ObjectDetails, ObjectKind, ObjectName, ObjectPage, Paging, Problem, StoredObject};
 use api::{WrittenObject, text};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -49,7 +49,7 @@ pub(super) async fn list(
         InContainer,
         ("content-disposition" = String, Header, description = "attachment; filename*=UTF-8''PERCENT-ENCODED-NAME"),
     ),
-    request_body(content((Vec<u8> = "message/rfc822"), (Vec<u8> = "application/octet-stream"))),
+    request_body(content((inline(api::Bytes) = "message/rfc822"), (inline(api::Bytes) = "application/octet-stream"))),
     responses(
         (
             status = 201,
@@ -110,7 +110,7 @@ pub(super) async fn find(
     operation_id = "getObject",
     summary = "Show an object without its content",
     params(InObject),
-    responses((status = 200, description = "The object.", body = Object), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")),
+    responses((status = 200, description = "The object.", body = StoredObject), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")),
     security(("bearer" = ["reader"])),
 )]
 pub(super) async fn show(
@@ -139,19 +139,19 @@ pub(super) async fn delete(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn all_shown(entries: Vec<Entry>, request: RequestId) -> Vec<Object> {
+fn all_shown(entries: Vec<Entry>, request: RequestId) -> Vec<StoredObject> {
     entries.into_iter().map(|entry| shown(entry, request)).collect()
 }
 
 /// An object as it travels; why its details do not open is told under the id of the call.
-fn shown(entry: Entry, request: RequestId) -> Object {
+fn shown(entry: Entry, request: RequestId) -> StoredObject {
     let Entry { id, kind, version, size, created, changed, details } = entry;
     let (details, problem) = match details {
         Ok(details) => (Some(details.into()), None),
         Err(refusal) => (None, Some(Problem::new(&refusal, Some(request)))),
     };
     let (kind, created, changed) = (kind.into(), created.into(), changed.into());
-    Object { id, kind, version, size, created, changed, details, problem }
+    StoredObject { id, kind, version, size, created, changed, details, problem }
 }
 
 impl From<Details> for ObjectDetails {

@@ -1,6 +1,6 @@
 //! Names: in a header or a body, whatever is in them, and never in an answer that refuses them.
 
-use api::{FoundObjects, Object, WrittenObject, text};
+use api::{FoundObjects, StoredObject, WrittenObject, text};
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use model::refusal::Code;
@@ -19,7 +19,7 @@ async fn a_name_comes_back_as_it_was_given() {
         let told = world.ask(get(&world.content(&mailbox, object.id))).await;
         let disposed = text::disposed(Some(told.header(header::CONTENT_DISPOSITION))).expect("a name");
         assert_eq!(disposed, name.as_bytes());
-        let shown: Object =
+        let shown: StoredObject =
             world.ask(get(&format!("{}/{}", world.objects(&mailbox), object.id))).await.json();
         assert_eq!(shown.details.expect("they open").name, name);
         let wanted = json(

@@ -1,6 +1,8 @@
 //! Mailboxes, sites and objects as bodies: made, listed page by page, found, shown and deleted.
 
-use api::{Container, ContainerKind, ContainerPage, FoundObjects, Object, ObjectKind, ObjectPage, text};
+use api::{
+    Container, ContainerKind, ContainerPage, FoundObjects, ObjectKind, ObjectPage, StoredObject, text,
+};
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode, header};
 use model::refusal::Code;
@@ -90,7 +92,7 @@ async fn a_message_says_of_itself_what_a_file_does_not() {
         assert_eq!((told.status, told.header(header::ETAG)), (StatusCode::CREATED, "\"1\""));
         let written: api::WrittenObject = told.json();
         assert_eq!((written.version, written.size, written.mark), (1, message.len() as u64, None));
-        let shown: Object = world.ask(get(told.header(header::LOCATION))).await.json();
+        let shown: StoredObject = world.ask(get(told.header(header::LOCATION))).await.json();
         let details = shown.details.expect("they open");
         let expected = (kind == ObjectKind::Message).then_some("plans");
         assert_eq!((shown.kind, details.subject.as_deref()), (kind, expected));
