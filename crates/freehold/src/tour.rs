@@ -1,10 +1,13 @@
 //! The tour: the article as a story on real mail and files, a real vault on the wire, and a revocation that bites.
 //!
-//! Owns the command. It kills listeners and takes rights away over the wire; it flips no flag inside custody.
+//! Owns the command. What its people ask of the service goes through the service's API, with tokens of their own; it
+//! kills listeners and takes rights away over the wire, and flips no flag inside custody. Stored bytes alone it looks
+//! at from inside.
 
 mod hands;
 mod input;
 mod play;
+mod reception;
 mod scenes;
 mod stage;
 mod story;

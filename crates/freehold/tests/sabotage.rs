@@ -1,8 +1,8 @@
 //! Each promise of the tour is broken in turn, and exactly the step that makes it fails.
 //!
 //! Nothing that ships can be told to misbehave. What is broken is broken from outside: rows are rewritten by
-//! somebody with SQL access, a clock is set back, a file is left in the data folder, a caller is given another
-//! tenant's badge, a store is emptied.
+//! somebody with SQL access, a clock is set back, a file is left in the data folder, a caller carries
+//! another tenant's token, a store is emptied.
 //!
 //! A store that is gone for good takes every later step with it, which would show nothing. So each store is taken
 //! away before one scene and put back after it. Then exactly that step fails, it says whose fault it is, and every
@@ -19,8 +19,6 @@ use freehold::clock::SystemClock;
 use freehold::node::{Edge, Lab};
 use freehold::random::SystemRandom;
 use freehold::tour::{self, NoHands, Options, Report, StageHands};
-use model::caller::Caller;
-use model::id::TenantId;
 use model::time::{BoxFuture, Clock, Moment, Timestamp};
 use rusqlite::Connection;
 
@@ -279,14 +277,19 @@ impl StageHands for LeftInTheClear {
     }
 }
 
-/// Whoever checks badges takes the neighbour for somebody of the first tenant.
-#[derive(Debug)]
-struct WrongBadge(Mutex<Option<TenantId>>);
+/// The neighbour calls with the token of the first tenant's administrator: the service takes him for that one.
+struct WrongBadge(Mutex<Option<String>>);
+
+impl fmt::Debug for WrongBadge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the first token is the neighbour's too")
+    }
+}
 
 impl StageHands for WrongBadge {
-    fn badge(&self, scene: &str, caller: Caller) -> Caller {
-        let first = *lock(&self.0).get_or_insert(caller.tenant);
-        if scene == "neighbour" { Caller { tenant: first, ..caller } } else { caller }
+    fn badge(&self, scene: &str, token: &str) -> Option<String> {
+        let first = lock(&self.0).get_or_insert_with(|| token.to_owned()).clone();
+        (scene == "neighbour").then_some(first)
     }
 }
 

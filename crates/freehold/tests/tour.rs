@@ -37,6 +37,17 @@ fn every_step_holds_on_the_samples() {
     assert_eq!(failed(&steps), Vec::<&Value>::new());
     assert!(output.status.success());
     assert!(steps.len() >= 19, "{} steps", steps.len());
+    // A refusal is told as whoever calls the API sees it.
+    for (name, refusal) in [
+        ("multi-workload", "400 FH3001 bad-request"),
+        ("hold-ends", "503 FH2001 outage"),
+        ("revoked", "403 FH1001 refused-by-customer"),
+        ("still-revoked", "403 FH1001 refused-by-customer"),
+        ("neighbour", "404 FH3004 not-found"),
+    ] {
+        let step = steps.iter().find(|step| step["name"] == name).expect("the step");
+        assert!(step["detail"].as_str().is_some_and(|told| told.contains(refusal)), "{step}");
+    }
     let lines: BTreeSet<u64> = steps
         .iter()
         .flat_map(|step| step["article"].as_array().expect("lines"))

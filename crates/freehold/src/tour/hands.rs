@@ -1,12 +1,10 @@
 //! The stage hands: who stands beside the stage before and after each scene.
 //!
 //! Owns the seam by which a test breaks what the tour promises and sees that the tour notices. What stage hands can
-//! do is what a hostile outsider of custody can do: reach files and databases, and say who somebody is. Nothing that
-//! ships has any other hands than [`NoHands`].
+//! do is what a hostile outsider of custody can do: reach files and databases, and call with a token that is somebody
+//! else's. Nothing that ships has any other hands than [`NoHands`].
 
 use std::fmt;
-
-use model::caller::Caller;
 
 use crate::node::Lab;
 
@@ -22,10 +20,10 @@ pub trait StageHands: fmt::Debug + Send + Sync {
         let _ = (scene, lab);
     }
 
-    /// Who a call of this scene is made as: what authentication in front of custody decides.
-    fn badge(&self, scene: &str, caller: Caller) -> Caller {
-        let _ = scene;
-        caller
+    /// Which token the calls of this scene carry in the place of somebody's own; `None` for his own.
+    fn badge(&self, scene: &str, token: &str) -> Option<String> {
+        let _ = (scene, token);
+        None
     }
 }
 

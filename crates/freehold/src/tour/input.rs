@@ -4,9 +4,11 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use api::ObjectKind;
+use api::client::ImportItem;
 use bytes::Bytes;
+use futures::stream::{self, StreamExt};
 use walkdir::WalkDir;
-use workloads::{Content, Item, Kind};
 
 use super::words::{self, Decoded};
 use crate::exit::{Exit, Failure};
@@ -55,23 +57,24 @@ impl Given {
     }
 
     /// What a person reads of it.
-    pub(super) fn decoded(&self, kind: Kind) -> std::io::Result<Decoded> {
+    pub(super) fn decoded(&self, kind: ObjectKind) -> std::io::Result<Decoded> {
         let bytes = self.bytes()?;
         Ok(match kind {
-            Kind::Message => words::decode(&bytes),
-            Kind::File => Decoded { subject: None, text: String::from_utf8_lossy(&bytes).into_owned() },
+            ObjectKind::Message => words::decode(&bytes),
+            ObjectKind::File => Decoded { subject: None, text: String::from_utf8_lossy(&bytes).into_owned() },
         })
     }
 
     /// The same as an item of an import, read when it is its turn.
-    pub(super) fn item(&self, kind: Kind) -> Item {
-        let content = match self.source.clone() {
-            Source::Sample(bytes) => Content::Bytes(Bytes::from_static(bytes)),
-            Source::File(path) => {
-                Content::again(move || Ok(Box::new(File::open(&path)?) as Box<dyn Read + Send>))
+    pub(super) fn item(&self, kind: ObjectKind) -> ImportItem {
+        let source = self.source.clone();
+        let content = async {
+            match source {
+                Source::Sample(bytes) => Ok(Bytes::from_static(bytes)),
+                Source::File(path) => tokio::fs::read(path).await.map(Bytes::from),
             }
         };
-        Item { path: self.name.clone().into_bytes(), kind, content }
+        ImportItem { path: self.name.clone().into_bytes(), kind, content: stream::once(content).boxed() }
     }
 }
 

@@ -3,15 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use custody::Policy;
-use custody::service::Keys;
-use model::caller::{Caller, Initiator, Principal};
-use model::id::{ContainerId, DirectoryId, ObjectId, RequestId, TenantId};
-use model::refusal::Refusal;
-use workloads::{Holder, HolderKind, Kind};
+use api::client::{Client, ClientError};
+use api::{Container, ContainerKind, ObjectKind, Policy};
+use model::id::{ContainerId, DirectoryId, ObjectId, TenantId};
+use zeroize::Zeroizing;
 
 use super::hands::StageHands;
 use super::input::Given;
+use super::reception::Voice;
 use super::stage::{Stage, Which};
 use super::story::Broken;
 use crate::wire::Person;
@@ -70,6 +69,10 @@ pub(super) struct Contoso {
     pub(super) tenant: TenantId,
     pub(super) directory: DirectoryId,
     pub(super) admin: Person,
+    /// The same administrator at the service's API.
+    pub(super) administrator: Voice,
+    /// Alice at the service's API, who may read.
+    pub(super) reader: Voice,
     /// The key holder of each vault.
     pub(super) holders: [Person; 2],
     /// Each vault's path in the resource manager.
@@ -87,9 +90,9 @@ pub(super) struct Policies {
 /// A mailbox of its own policy, one that the multi-workload policy covers, and a site.
 #[derive(Debug, Clone)]
 pub(super) struct Places {
-    pub(super) alice: Holder,
-    pub(super) bob: Holder,
-    pub(super) site: Holder,
+    pub(super) alice: Container,
+    pub(super) bob: Container,
+    pub(super) site: Container,
 }
 
 /// Something that was brought in and must come out as it was.
@@ -166,28 +169,38 @@ impl Play {
         self.places.as_ref().ok_or_else(|| Broken::because("there is no mailbox: an earlier step failed"))
     }
 
-    /// A call by a person of the tenant.
-    pub(super) fn person(&self, name: &str) -> Result<Caller, Broken> {
-        Ok(self.caller(self.contoso()?.tenant, name, Initiator::User))
+    /// The API as the tenant's administrator calls it.
+    pub(super) fn administrator(&self) -> Result<Client, Broken> {
+        self.calls_of(&self.contoso()?.administrator)
     }
 
-    pub(super) fn caller(&self, tenant: TenantId, name: &str, initiator: Initiator) -> Caller {
-        let mut bytes = [0; 16];
-        self.stage.edge.random.fill(&mut bytes);
-        let request = RequestId::from_random(bytes);
-        let caller = Caller { tenant, principal: Principal(name.into()), initiator, request };
-        self.hands.badge(self.scene, caller)
+    /// The API as the tenant's reader calls it.
+    pub(super) fn reader(&self) -> Result<Client, Broken> {
+        self.calls_of(&self.contoso()?.reader)
+    }
+
+    /// The API as somebody calls it in this scene.
+    pub(super) fn calls_of(&self, voice: &Voice) -> Result<Client, Broken> {
+        match self.hands.badge(self.scene, &voice.token) {
+            None => Ok(voice.client.clone()),
+            Some(token) => self.stage.reception().client(Zeroizing::new(token)),
+        }
+    }
+
+    /// What a call was answered; a refusal breaks the step.
+    pub(super) fn answered<T>(&self, answer: Result<T, ClientError>) -> Result<T, Broken> {
+        answer.map_err(|error| self.because(&error))
     }
 
     /// All of the input.
-    pub(super) fn given(&self) -> impl Iterator<Item = (&Given, Kind)> {
-        let mail = self.mail.iter().map(|given| (given, Kind::Message));
-        mail.chain(self.files.iter().map(|given| (given, Kind::File)))
+    pub(super) fn given(&self) -> impl Iterator<Item = (&Given, ObjectKind)> {
+        let mail = self.mail.iter().map(|given| (given, ObjectKind::Message));
+        mail.chain(self.files.iter().map(|given| (given, ObjectKind::File)))
     }
 
     /// So many messages of a mailbox, or files of a site, in words.
-    pub(super) fn things(&self, holder: &Holder, count: u64) -> String {
-        let thing = if holder.kind == HolderKind::Site { "file" } else { "message" };
+    pub(super) fn things(&self, container: &Container, count: u64) -> String {
+        let thing = if container.kind == ContainerKind::Site { "file" } else { "message" };
         format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
     }
 
@@ -198,44 +211,46 @@ impl Play {
     }
 
     /// Why a step did not hold: a refusal that was not to be, in the words that a person sees.
-    pub(super) fn because(&self, refusal: &Refusal) -> Broken {
-        Broken(self.told(refusal))
+    pub(super) fn because(&self, error: &ClientError) -> Broken {
+        Broken(self.told(error))
     }
 
-    /// A refusal with the name of its policy in the place of the id.
-    pub(super) fn told(&self, refusal: &Refusal) -> String {
+    /// A refusal with its status and code, and the name of its policy in the place of the id.
+    pub(super) fn told(&self, error: &ClientError) -> String {
         let made = self
             .policies
             .iter()
             .flat_map(|policies| [&policies.mailbox, &policies.share_point, &policies.multi_workload]);
-        made.fold(refusal.to_string(), |text, policy| {
-            text.replace(&policy.id.to_string(), policy.name.as_str())
-        })
+        made.fold(refused(error), |text, policy| text.replace(&policy.id.to_string(), &policy.name))
     }
 
     /// Which policy a container is assigned to and which one holds its key now, in words.
-    pub(super) async fn standing(&self, holder: &Holder) -> Result<String, Broken> {
-        let caller = self.person("admin@contoso.com")?;
-        let custody = &self.stage.service().custody;
-        let standing = custody.standing(&caller, holder.id).await;
-        let standing = standing.map_err(|refusal| self.because(&refusal))?;
-        let name = async |policy| {
-            let policy = custody.policy(&caller, policy).await.map_err(|refusal| self.because(&refusal))?;
-            Ok::<_, Broken>(policy.name.to_string())
-        };
-        let covering = name(standing.covering).await?;
-        let holder = holder.name.as_str();
-        let effective = match standing.effective {
+    pub(super) async fn standing(&self, container: &Container) -> Result<String, Broken> {
+        let (client, tenant) = (self.administrator()?, self.contoso()?.tenant);
+        let standing = self.answered(client.standing(tenant, container.id).await)?;
+        let name = async |policy| Ok::<_, Broken>(self.answered(client.policy(tenant, policy).await)?.name);
+        let covering = name(standing.covering_policy_id).await?;
+        let container = container.name.as_str();
+        let effective = match standing.effective_policy_id {
             Some(policy) => name(policy).await?,
             None => "the volume layer alone".to_owned(),
         };
         Ok(match standing.pending {
-            false => format!("{holder:<18} {effective:?} covers it and holds its key: green"),
+            false => format!("{container:<18} {effective:?} covers it and holds its key: green"),
             true => {
-                format!("{holder:<18} {covering:?} covers it, {effective:?} still holds its key")
+                format!("{container:<18} {covering:?} covers it, {effective:?} still holds its key")
             }
         })
     }
+}
+
+/// What a call was answered, as a platform engineer sees it; the id of the call is left out.
+fn refused(error: &ClientError) -> String {
+    let ClientError::Refused(refusal) = error else { return error.to_string() };
+    let code = refusal.code;
+    let detail = refusal.detail.split(" [request ").next().unwrap_or_default();
+    let policy = refusal.policy.map(|policy| format!(" (policy {policy})")).unwrap_or_default();
+    format!("{} {code} {}: {detail}{policy}. {}", code.status(), code.slug(), code.advice())
 }
 
 /// As much of a version as a person compares.

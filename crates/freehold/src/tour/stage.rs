@@ -9,6 +9,7 @@ use std::path::Path;
 use model::time::Clock;
 use tokio::net::TcpSocket;
 
+use super::reception::Reception;
 use super::story::Broken;
 use crate::exit::Failure;
 use crate::layout::Layout;
@@ -42,6 +43,7 @@ impl Which {
 pub(super) struct Stage {
     pub(super) edge: Edge,
     lab: Lab,
+    reception: Reception,
     doors: [Door; 2],
 }
 
@@ -63,10 +65,12 @@ impl Stage {
     /// Opens every party on a data folder and makes what the provider needs.
     pub(super) async fn set(data: &Path, edge: Edge) -> Result<Self, Failure> {
         let hosts = Which::BOTH.map(Which::name);
-        let mut lab = Lab::open(Layout::inside(data), &edge, &Wiring::lab(), &hosts).await?;
+        let wiring = Wiring::lab();
+        let mut lab = Lab::open(Layout::inside(data), &edge, &wiring, &hosts).await?;
+        let reception = Reception::open(&lab, &wiring, &edge)?;
         let mut doors = std::mem::take(&mut lab.doors).into_iter().map(Door::open);
         let doors = [(); 2].map(|()| doors.next().expect("a door for each of two hosts"));
-        Ok(Self { edge, lab, doors })
+        Ok(Self { edge, lab, reception, doors })
     }
 
     /// Everything that runs, as stage hands see it.
@@ -77,6 +81,11 @@ impl Stage {
     /// Where everything lies.
     pub(super) fn layout(&self) -> &Layout {
         &self.lab.layout
+    }
+
+    /// The service's API, and who calls it.
+    pub(super) fn reception(&self) -> &Reception {
+        &self.reception
     }
 
     /// Custody and the workloads.
@@ -129,6 +138,7 @@ impl Stage {
         for which in Which::BOTH {
             self.kill(which).await;
         }
+        self.reception.close().await;
         self.lab.close().await;
     }
 }

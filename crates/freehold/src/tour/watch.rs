@@ -4,11 +4,11 @@
 
 use std::time::{Duration, Instant};
 
-use custody::Policy;
-use model::id::ContainerId;
-use model::refusal::{Code, Refusal};
+use api::client::{Client, ClientError};
+use api::{AuditRecord, Policy};
+use model::id::{ContainerId, TenantId};
+use model::refusal::Code;
 use serde_json::Value;
-use store::AuditRow;
 
 use super::play::{BOUND, HOLD, Imported, Play};
 use super::story::Broken;
@@ -27,7 +27,7 @@ impl Play {
     pub(super) async fn read_back(&self, container: ContainerId) -> Result<Read, Broken> {
         let mut read = Read { equal: 0, bytes: 0 };
         for imported in self.imported.iter().filter(|imported| imported.container == container) {
-            let bytes = self.read(imported).await.map_err(|refusal| self.because(&refusal))?;
+            let bytes = self.answered(self.read(imported).await?)?;
             let source = imported.given.bytes().map_err(Broken::because)?;
             if bytes != source {
                 let length = source.len();
@@ -42,12 +42,10 @@ impl Play {
         Ok(read)
     }
 
-    /// Reads one object as its owner does.
-    pub(super) async fn read(&self, imported: &Imported) -> Result<Vec<u8>, Refusal> {
-        let caller = self.person("alice@contoso.com").map_err(|broken| bug(&broken))?;
-        let engine = &self.stage.service().engine;
-        let download = engine.read(&caller, imported.container, imported.object, None).await?;
-        Ok(download.bytes().await?.to_vec())
+    /// Reads one object as somebody does who may read; the bytes, or what was answered instead.
+    pub(super) async fn read(&self, imported: &Imported) -> Result<Result<Vec<u8>, ClientError>, Broken> {
+        let (client, tenant) = (self.reader()?, self.contoso()?.tenant);
+        Ok(read(&client, tenant, imported).await)
     }
 
     /// Reads again and again until it is refused.
@@ -60,7 +58,7 @@ impl Play {
         let mut last = None;
         loop {
             let asked = began.elapsed();
-            match self.read(imported).await {
+            match self.read(imported).await? {
                 Err(refusal) => return Ok(Refused { last, after: began.elapsed(), refusal }),
                 Ok(_) => last = Some(asked),
             }
@@ -75,7 +73,7 @@ impl Play {
     pub(super) async fn until_read(&self, imported: &Imported) -> Result<Duration, Broken> {
         let began = Instant::now();
         loop {
-            match self.read(imported).await {
+            match self.read(imported).await? {
                 Ok(_) => return Ok(began.elapsed()),
                 Err(refusal) if began.elapsed() > PATIENCE => return Err(self.because(&refusal)),
                 Err(_) => self.stage.clock().sleep(LOOK).await,
@@ -95,7 +93,7 @@ impl Play {
         let began = Instant::now();
         let policy = policy.id.to_string();
         loop {
-            self.read(imported).await.map_err(|refusal| self.because(&refusal))?;
+            self.answered(self.read(imported).await?)?;
             if let Some(call) = opened_anew(&self.records(CALL, since).await?, &policy) {
                 return Ok(call.clone());
             }
@@ -108,36 +106,52 @@ impl Play {
 
     /// The place of the newest audit record.
     pub(super) async fn newest(&self) -> Result<u64, Broken> {
-        self.page_through(0, |_| Ok(())).await
+        self.page_through(0, |_| ()).await
     }
 
     /// Every audit record of this operation after a place.
     pub(super) async fn records(&self, operation: &str, since: u64) -> Result<Vec<Value>, Broken> {
         let mut found = Vec::new();
-        let page = |row: &AuditRow| {
-            if row.operation == operation {
-                found.push(row.parse().map_err(Broken::because)?);
+        self.page_through(since, |record| {
+            if record.operation == operation {
+                found.push(record.body);
             }
-            Ok(())
-        };
-        self.page_through(since, page).await?;
+        })
+        .await?;
         Ok(found)
     }
 
-    async fn page_through(
-        &self,
-        since: u64,
-        mut each: impl FnMut(&AuditRow) -> Result<(), Broken>,
-    ) -> Result<u64, Broken> {
-        let caller = self.person("auditor@contoso.com")?;
+    async fn page_through(&self, since: u64, mut each: impl FnMut(AuditRecord)) -> Result<u64, Broken> {
+        let (client, tenant) = (self.administrator()?, self.contoso()?.tenant);
         let mut after = since;
         loop {
-            let page = self.stage.service().custody.audit(&caller, after, custody::PAGE).await;
-            let page = page.map_err(|refusal| self.because(&refusal))?;
-            let Some(last) = page.last() else { return Ok(after) };
-            after = last.seq;
-            page.iter().try_for_each(&mut each)?;
+            let page = self.answered(client.audit(tenant, Some(after), None).await)?;
+            let Some(last) = page.records.last() else { return Ok(after) };
+            after = last.sequence;
+            page.records.into_iter().for_each(&mut each);
         }
+    }
+}
+
+/// Reads one object to its end.
+pub(super) async fn read(
+    client: &Client,
+    tenant: TenantId,
+    imported: &Imported,
+) -> Result<Vec<u8>, ClientError> {
+    let mut download = client.read_object(tenant, imported.container, imported.object, None).await?;
+    let mut bytes = Vec::new();
+    while let Some(piece) = download.next().await? {
+        bytes.extend_from_slice(&piece);
+    }
+    Ok(bytes)
+}
+
+/// The code of a refusal; none where the service did not refuse.
+pub(super) fn code(error: &ClientError) -> Option<Code> {
+    match error {
+        ClientError::Refused(refusal) => Some(refusal.code),
+        _ => None,
     }
 }
 
@@ -161,7 +175,7 @@ pub(super) struct Refused {
     pub(super) last: Option<Duration>,
     /// When the refusal came.
     pub(super) after: Duration,
-    pub(super) refusal: Refusal,
+    pub(super) refusal: ClientError,
 }
 
 /// What was read back.
@@ -169,10 +183,6 @@ pub(super) struct Refused {
 pub(super) struct Read {
     pub(super) equal: u64,
     pub(super) bytes: u64,
-}
-
-fn bug(broken: &Broken) -> Refusal {
-    Refusal::new(Code::Ours, broken.to_string())
 }
 
 #[cfg(test)]

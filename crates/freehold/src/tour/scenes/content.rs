@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use custody::service::Keys;
+use api::client::ClientError;
+use api::import::{ImportLine, ImportOutcome};
+use api::{ContainerKind, NewContainer, ObjectKind};
 use futures::stream;
-use model::caller::Caller;
+use model::id::ContainerId;
 use model::key_identifier::KeyIdentifier;
-use workloads::{Acknowledged, HolderKind, Kind, Outcome};
 
 use crate::tour::input::Given;
 use crate::tour::play::{Imported, Known, Places, Play};
@@ -23,41 +24,39 @@ const SHORTEST: usize = 6;
 const SHOWN: usize = 5;
 
 pub(super) async fn before(play: &mut Play) -> Result<Evidence, Broken> {
-    let admin = play.person("admin@contoso.com")?;
-    let engine = &play.stage.service().engine;
-    let make = async |kind: HolderKind, name: &str| {
-        let name = kind.name(name).map_err(Broken::because)?;
-        engine.create_holder(&admin, kind, &name).await.map_err(Broken::because)
+    let (client, tenant) = (play.administrator()?, play.contoso()?.tenant);
+    let make = async |kind, name: &str| {
+        play.answered(client.create_container(tenant, &NewContainer { kind, name: name.into() }).await)
     };
-    let alice = make(HolderKind::Mailbox, "alice@contoso.com").await?;
-    let bob = make(HolderKind::Mailbox, "bob@contoso.com").await?;
-    let site = make(HolderKind::Site, "sites/operations").await?;
+    let alice = make(ContainerKind::Mailbox, "alice@contoso.com").await?;
+    let bob = make(ContainerKind::Mailbox, "bob@contoso.com").await?;
+    let site = make(ContainerKind::Site, "sites/operations").await?;
     play.places = Some(Places { alice: alice.clone(), bob, site });
     play.known = subjects_and_names(play)?;
     let first = play.mail.first().cloned().ok_or_else(|| Broken::because("no mail was given"))?;
-    let (imported, _) = bring(play, &admin, alice.id, Kind::Message, vec![first]).await?;
+    let (imported, _) = bring(play, alice.id, ObjectKind::Message, vec![first]).await?;
     play.imported.extend(imported);
-    let layers = play.stage.service().custody.layers(&admin, alice.id).await.map_err(Broken::because)?;
-    let standing = play.stage.service().custody.standing(&admin, alice.id).await.map_err(Broken::because)?;
+    let (client, tenant) = (play.administrator()?, play.contoso()?.tenant);
+    let layers = play.answered(client.layers(tenant, alice.id).await)?;
+    let standing = play.answered(client.standing(tenant, alice.id).await)?;
     if !standing.provider_managed {
         return Err(Broken::because("a new mailbox is not under the provider's keys"));
     }
     let mut lines = vec![
         play.standing(&alice).await?,
         "the message      sealed with AES-256-GCM under a key of its own, which the mailbox key wraps".into(),
-        format!("the mailbox key  {} bytes, wrapped by the policy's key", layers.container_wrap),
+        format!("the mailbox key  {} bytes, wrapped by the policy's key", layers.container_wrap_bytes),
         "the policy's key from a seed that three root keys wrap; each alone can open it:".into(),
     ];
     let roots = ["the provider's first", "the provider's second", "the availability key"];
-    for (root, (key, bytes)) in roots.into_iter().zip(layers.roots) {
-        let vault = KeyIdentifier::from_stored(&key).map_err(Broken::because)?.vault().to_owned();
-        lines.push(format!("  {root:<21}  {bytes} bytes, in vault {vault}"));
+    for (name, root) in roots.into_iter().zip(layers.roots) {
+        let key = KeyIdentifier::from_stored(&root.key_identifier).map_err(Broken::because)?;
+        lines.push(format!("  {name:<21}  {} bytes, in vault {}", root.wrap_bytes, key.vault()));
     }
     Ok(lines)
 }
 
 pub(super) async fn import(play: &mut Play) -> Result<Evidence, Broken> {
-    let admin = play.person("admin@contoso.com")?;
     let Places { alice, bob, site } = play.places()?.clone();
     play.known.words = Some(words_to_find(play)?);
     // The first message is in alice's mailbox already; the rest is spread over both. One alone goes to both.
@@ -68,18 +67,18 @@ pub(super) async fn import(play: &mut Play) -> Result<Evidence, Broken> {
     let (to_bob, to_alice): (Vec<_>, Vec<_>) = rest.into_iter().enumerate().partition(|(at, _)| at % 3 == 0);
     let strip = |given: Vec<(usize, Given)>| given.into_iter().map(|(_, given)| given).collect();
     let mut lines = Vec::new();
-    for (holder, kind, given) in [
-        (&alice, Kind::Message, strip(to_alice)),
-        (&bob, Kind::Message, strip(to_bob)),
-        (&site, Kind::File, play.files.clone()),
+    for (container, kind, given) in [
+        (&alice, ObjectKind::Message, strip(to_alice)),
+        (&bob, ObjectKind::Message, strip(to_bob)),
+        (&site, ObjectKind::File, play.files.clone()),
     ] {
-        let (imported, told) = bring(play, &admin, holder.id, kind, given).await?;
+        let (imported, told) = bring(play, container.id, kind, given).await?;
         play.imported.extend(imported);
-        let read = play.read_back(holder.id).await?;
+        let read = play.read_back(container.id).await?;
         lines.push(format!(
             "{:<18} {told}; {} read back, {} bytes, all equal",
-            holder.name.as_str(),
-            play.things(holder, read.equal),
+            container.name,
+            play.things(container, read.equal),
             read.bytes
         ));
     }
@@ -89,17 +88,16 @@ pub(super) async fn import(play: &mut Play) -> Result<Evidence, Broken> {
 pub(super) async fn green(play: &mut Play) -> Result<Evidence, Broken> {
     let Places { alice, bob, site } = play.places()?.clone();
     let policies = play.policies()?;
-    let admin = play.person("admin@contoso.com")?;
+    let (client, tenant) = (play.administrator()?, play.contoso()?.tenant);
     let mut lines = Vec::new();
-    for (holder, policy) in
+    for (container, policy) in
         [(&alice, &policies.mailbox), (&bob, &policies.multi_workload), (&site, &policies.share_point)]
     {
-        let standing =
-            play.stage.service().custody.standing(&admin, holder.id).await.map_err(Broken::because)?;
-        if standing.pending || standing.effective != Some(policy.id) {
-            return Err(Broken(format!("not green: {}", play.standing(holder).await?)));
+        let standing = play.answered(client.standing(tenant, container.id).await)?;
+        if standing.pending || standing.effective_policy_id != Some(policy.id) {
+            return Err(Broken(format!("not green: {}", play.standing(container).await?)));
         }
-        lines.push(play.standing(holder).await?);
+        lines.push(play.standing(container).await?);
     }
     Ok(lines)
 }
@@ -107,23 +105,33 @@ pub(super) async fn green(play: &mut Play) -> Result<Evidence, Broken> {
 /// Imports into one container; what became of each item, and the summary in words.
 async fn bring(
     play: &Play,
-    caller: &Caller,
-    container: model::id::ContainerId,
-    kind: Kind,
+    container: ContainerId,
+    kind: ObjectKind,
     given: Vec<Given>,
 ) -> Result<(Vec<Imported>, String), Broken> {
+    let (client, tenant) = (play.administrator()?, play.contoso()?.tenant);
     let items: Vec<_> = given.iter().map(|given| given.item(kind)).collect();
-    let mut imported = Vec::with_capacity(given.len());
-    let told = |acknowledged: &Acknowledged| {
-        let given = usize::try_from(acknowledged.index).ok().and_then(|index| given.get(index));
-        if let (Some(given), Outcome::Imported { object, .. } | Outcome::AlreadyThere { object }) =
-            (given, &acknowledged.outcome)
-        {
-            imported.push(Imported { container, object: *object, given: given.clone() });
+    let mut import = play.answered(client.import(tenant, container, stream::iter(items)).await)?;
+    let (mut imported, mut refusals, mut end) = (Vec::with_capacity(given.len()), Vec::new(), None);
+    while let Some(line) = play.answered(import.next().await)? {
+        match line {
+            ImportLine::Item(item) => {
+                let given = usize::try_from(item.index).ok().and_then(|index| given.get(index));
+                if let (Some(given), Some(object)) = (given, item.object_id) {
+                    imported.push(Imported { container, object, given: given.clone() });
+                }
+                if let (ImportOutcome::Refused, Some(problem)) = (item.outcome, item.problem) {
+                    refusals.push((item.index, problem.refusal()));
+                }
+            }
+            ImportLine::End(last) => end = Some(last),
         }
-    };
-    let summary = play.stage.service().engine.import(caller, container, stream::iter(items), told).await;
-    let summary = summary.map_err(|stopped| Broken::because(stopped.refusal))?;
+    }
+    let end = end.ok_or_else(|| Broken::because("the import did not say how it ended"))?;
+    if let Some(problem) = end.stopped {
+        return Err(play.because(&ClientError::Refused(problem.refusal())));
+    }
+    let summary = end.summary;
     let mut words = format!("{} imported", summary.imported);
     for (count, what) in
         [(summary.already_there, "already there"), (summary.marked, "marked"), (summary.refused, "refused")]
@@ -132,8 +140,8 @@ async fn bring(
             words.push_str(&format!(", {count} {what}"));
         }
     }
-    for (index, refusal) in summary.refusals.iter().take(SHOWN) {
-        words.push_str(&format!("; item {index}: {refusal}"));
+    for (index, refusal) in refusals.into_iter().take(SHOWN) {
+        words.push_str(&format!("; item {index}: {}", play.told(&ClientError::Refused(refusal))));
     }
     Ok((imported, words))
 }
@@ -143,7 +151,7 @@ fn subjects_and_names(play: &Play) -> Result<Known, Broken> {
     let mut known = Known::default();
     for (given, kind) in play.given() {
         known.names.insert(given.name.clone());
-        if known.subjects.len() < WORDS && kind == Kind::Message {
+        if known.subjects.len() < WORDS && kind == ObjectKind::Message {
             known.subjects.extend(given.decoded(kind).map_err(Broken::because)?.subject);
         }
     }

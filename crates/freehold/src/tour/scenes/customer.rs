@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use custody::NewTenant;
-use model::caller::Principal;
+use api::{NewInvitation, NewTenant, Role};
+use model::id::DirectoryId;
 use reqwest::Method;
 use serde_json::{Value, json};
-use vault::{CRYPTO_OFFICER, ENCRYPTION_USER, NewSubscription};
+use vault::{CRYPTO_OFFICER, ENCRYPTION_USER, NewSubscription, PrincipalId};
 
-use crate::node::{APPLICATIONS, VAULT_SUFFIX};
+use crate::node::{API_APPLICATION, APPLICATIONS, VAULT_SUFFIX};
 use crate::tour::play::{Contoso, Play};
 use crate::tour::stage::Which;
 use crate::tour::story::{Broken, Evidence};
@@ -57,19 +57,19 @@ pub(super) async fn tenant(play: &mut Play) -> Result<Evidence, Broken> {
     let directory = admin.create_directory(None, "Contoso").await.map_err(Broken::because)?;
     let new = NewTenant {
         name: "Contoso".into(),
-        directory,
+        directory_id: directory,
         domains: vec!["contoso.com".into()],
         geos: Vec::new(),
         entitlement: "E5".into(),
     };
-    let tenant = play.stage.service().custody.create_tenant(&Principal("operator".into()), new).await;
-    let tenant = tenant.map_err(Broken::because)?;
+    let reception = play.stage.reception();
+    let made = reception.operator.create_tenant(&new).await.map_err(|error| play.because(&error))?;
+    let tenant = made.tenant;
     let (mut owner, mut people) = (None, Vec::new());
     for name in ["admin@contoso.com", "alice@contoso.com", "bob@contoso.com"] {
-        let made = admin.create_user(directory, name, name, YEAR).await;
-        let (id, secret) = made.map_err(Broken::because)?;
+        let (id, person) = user(play, directory, name).await?;
         owner.get_or_insert(id);
-        people.push((id, Person::user(play.stage.http(), VAULT_SUFFIX, directory, name, secret)));
+        people.push((id, person));
     }
     let owner = owner.ok_or_else(|| Broken::because("nobody was made"))?;
     let mut vaults = Vec::new();
@@ -80,17 +80,21 @@ pub(super) async fn tenant(play: &mut Play) -> Result<Evidence, Broken> {
         let group = format!("/subscriptions/{subscription}/resourceGroups/customer-key");
         vaults.push(format!("{group}/providers/Microsoft.KeyVault/vaults/{}", which.name()));
     }
-    for (_, _, client_id) in APPLICATIONS {
+    for client_id in APPLICATIONS.map(|(_, _, id)| id).into_iter().chain([API_APPLICATION]) {
         let id = client_id.parse().map_err(|_| Broken::because("a client id is a UUID"))?;
         admin.consent(id, directory).await.map_err(Broken::because)?;
     }
     let [admin, alice, bob] =
         <[_; 3]>::try_from(people).map_err(|_| Broken::because("three people were asked for"))?;
     let vaults = <[String; 2]>::try_from(vaults).map_err(|_| Broken::because("two vaults were asked for"))?;
+    let administrator = reception.enrol(&admin.1, made.first_administrator).await?;
+    let invited = administrator.client.invite(tenant.id, &NewInvitation { roles: vec![Role::Reader] }).await;
+    let reader = reception.enrol(&alice.1, invited.map_err(|error| play.because(&error))?).await?;
     let lines = vec![
         format!("Contoso, contoso.com, entitlement {}; its directory is {directory}", tenant.entitlement),
         format!("alice will hold the keys of {}, bob those of {}", Which::A.name(), Which::B.name()),
-        "the administrator consents to the service's three applications, one for each kind of policy".into(),
+        "the administrator consents to the service's three applications, one for each kind of policy, and to its API".into(),
+        "and enrols there with a token of the directory and the one-time credential; alice is invited as a reader".into(),
     ];
     let holders = [alice, bob];
     let rights: Vec<(String, String)> =
@@ -99,11 +103,25 @@ pub(super) async fn tenant(play: &mut Play) -> Result<Evidence, Broken> {
         tenant: tenant.id,
         directory,
         admin: admin.1,
+        administrator,
+        reader,
         holders: holders.map(|(_, person)| person),
         vaults,
     });
     play.key_holder_rights = rights;
     Ok(lines)
+}
+
+/// Makes somebody in a directory, with a password to sign in.
+pub(super) async fn user(
+    play: &Play,
+    directory: DirectoryId,
+    name: &str,
+) -> Result<(PrincipalId, Person), Broken> {
+    let admin = play.stage.customers().vault.administration();
+    let made = admin.create_user(directory, name, name, YEAR).await;
+    let (id, secret) = made.map_err(Broken::because)?;
+    Ok((id, Person::user(play.stage.http(), VAULT_SUFFIX, directory, name, secret)))
 }
 
 pub(super) async fn vaults(play: &mut Play) -> Result<Evidence, Broken> {

@@ -8,7 +8,7 @@ use model::refusal::Code;
 use crate::tour::play::{BOUND, HOLD, Play};
 use crate::tour::stage::Which;
 use crate::tour::story::{Broken, Evidence};
-use crate::tour::watch::{FALLBACK, LOOK, PATIENCE};
+use crate::tour::watch::{FALLBACK, LOOK, PATIENCE, code};
 
 pub(super) async fn one_down(play: &mut Play) -> Result<Evidence, Broken> {
     let places = play.places()?.clone();
@@ -49,9 +49,10 @@ pub(super) async fn mail_by_availability_key(play: &mut Play) -> Result<Evidence
     let (file, mail) = (play.first(places.site.id)?.clone(), play.first(places.alice.id)?.clone());
     let policy = play.policies()?.mailbox.clone();
     let used = loop {
-        play.read(&mail).await.map_err(|refusal| play.because(&refusal))?;
+        play.answered(play.read(&mail).await?)?;
         // Somebody works with the files too, so that there is something to hold.
-        play.read(&file).await.map_err(|refusal| Broken(format!("a held file: {}", play.told(&refusal))))?;
+        let held = play.read(&file).await?;
+        held.map_err(|refusal| Broken(format!("a held file: {}", play.told(&refusal))))?;
         let uses = play.records(FALLBACK, since).await?;
         if let Some(used) = uses.into_iter().find(|used| used["policyId"] == policy.id.to_string().as_str()) {
             break used;
@@ -80,7 +81,7 @@ pub(super) async fn files_until_hold_ends(play: &mut Play) -> Result<Evidence, B
     let (file, mail) = (play.first(places.site.id)?.clone(), play.first(places.alice.id)?.clone());
     let before = dark.elapsed();
     let seen = play.until_refused(&file, PATIENCE).await?;
-    if seen.refusal.code != Code::Outage {
+    if code(&seen.refusal) != Some(Code::Outage) {
         return Err(Broken(format!("not an outage: {}", play.told(&seen.refusal))));
     }
     let held = before + seen.last.unwrap_or_default();
@@ -90,7 +91,7 @@ pub(super) async fn files_until_hold_ends(play: &mut Play) -> Result<Evidence, B
             held.as_secs_f64()
         )));
     }
-    play.read(&mail).await.map_err(|refusal| play.because(&refusal))?;
+    play.answered(play.read(&mail).await?)?;
     Ok(vec![
         format!(
             "files were read for {:.1} s after the vaults died: {BOUND} s of bound and {HOLD} s of hold, from the last \
@@ -114,7 +115,7 @@ pub(super) async fn back(play: &mut Play) -> Result<Evidence, Broken> {
     let policy = play.policies()?.mailbox.clone();
     let call = play.until_opened_anew(&mail, &policy, since).await?;
     let opened = play.newest().await?;
-    play.read(&mail).await.map_err(|refusal| play.because(&refusal))?;
+    play.answered(play.read(&mail).await?)?;
     if !play.records(FALLBACK, opened).await?.is_empty() {
         return Err(Broken::because("the availability key is still used"));
     }

@@ -10,7 +10,7 @@ use crate::node::APPLICATIONS;
 use crate::tour::play::{BOUND, Play};
 use crate::tour::stage::Which;
 use crate::tour::story::{Broken, Evidence};
-use crate::tour::watch::{FALLBACK, LOOK, Refused};
+use crate::tour::watch::{FALLBACK, LOOK, Refused, code};
 use crate::wire::Unanswered;
 
 /// The application that opens mailbox policies.
@@ -46,7 +46,7 @@ pub(super) async fn silent(play: &mut Play) -> Result<Evidence, Broken> {
     for which in Which::BOTH {
         play.stage.kill(which).await;
     }
-    let read = play.read(&mail).await;
+    let read = play.read(&mail).await?;
     let uses = uses(play, since).await?;
     for which in Which::BOTH {
         play.stage.revive(which)?;
@@ -60,7 +60,7 @@ pub(super) async fn silent(play: &mut Play) -> Result<Evidence, Broken> {
         Ok(_) => return Err(Broken::because("silence after a denial opened the mailbox")),
         Err(refusal) => refusal,
     };
-    if refusal.code != Code::RefusedByCustomer {
+    if code(&refusal) != Some(Code::RefusedByCustomer) {
         return Err(Broken(format!("a denial became something else: {}", play.told(&refusal))));
     }
     if uses > 0 {
@@ -86,12 +86,12 @@ pub(super) async fn given_back(play: &mut Play) -> Result<Evidence, Broken> {
 /// Takes the right away and reads until the "no" has been heard.
 async fn deny(play: &mut Play) -> Result<Refused, Broken> {
     let mail = play.first(play.places()?.alice.id)?.clone();
-    play.read(&mail).await.map_err(|refusal| play.because(&refusal))?;
+    play.answered(play.read(&mail).await?)?;
     play.denied = true;
     take_right(play).await?;
     let bound = Duration::from_secs(BOUND);
     let seen = play.until_refused(&mail, bound + LOOK).await?;
-    if seen.refusal.code != Code::RefusedByCustomer {
+    if code(&seen.refusal) != Some(Code::RefusedByCustomer) {
         return Err(Broken(format!("not a denial: {}", play.told(&seen.refusal))));
     }
     match seen.last {

@@ -35,9 +35,8 @@ pub(super) async fn roll(play: &mut Play) -> Result<Evidence, Broken> {
     let holder = &play.contoso()?.holders[0];
     let rolled = holder.vault(Method::POST, Which::A.name(), &path, Some(body)).await;
     rolled.map_err(|error| Broken(format!("{} answers: {error}", Which::A.name())))?;
-    let admin = play.person("admin@contoso.com")?;
-    let refreshed = play.stage.service().custody.refresh(&admin, policy).await;
-    let refreshed = refreshed.map_err(|refusal| play.because(&refusal))?;
+    let (client, tenant) = (play.administrator()?, play.contoso()?.tenant);
+    let refreshed = play.answered(client.refresh_policy(tenant, policy).await)?;
     let after = content(play).await?;
     if contents != after {
         return Err(Broken::because("content changed with a root key"));
@@ -53,13 +52,13 @@ pub(super) async fn roll(play: &mut Play) -> Result<Evidence, Broken> {
     let since = play.newest().await?;
     let opened =
         play.until_opened_anew(play.first(places.alice.id)?, &play.policies()?.mailbox, since).await?;
-    let first = refreshed.policy.keys[0].to_string();
+    let [first, _] = refreshed.policy.key_identifiers;
     if opened["keyIdentifier"] != first.as_str() {
         return Err(Broken(format!("opened by {}, and not by the new version", opened["keyIdentifier"])));
     }
     let read = play.read_back(places.alice.id).await?;
     play.stage.revive(Which::B)?;
-    let was = refreshed.before[0].to_string();
+    let [was, _] = refreshed.key_identifiers_before;
     Ok(vec![
         format!(
             "{} in {}: version {} → {}; the key in {} stays",
