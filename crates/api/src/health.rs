@@ -46,7 +46,7 @@ pub struct Ready {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum SlotAnswer {
-    /// Nothing was heard yet.
+    /// Nothing was heard since the service started, and before that no refusal.
     Unheard,
     /// The key unwrapped.
     Open,
@@ -66,9 +66,12 @@ pub struct SlotHealth {
     pub key_identifier: String,
     /// What it said last.
     pub answer: SlotAnswer,
-    /// Since when, where that is known.
+    /// Since when it says so; missing where nothing was heard since the service started.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
+    /// When it was last proved to open, whatever came since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_proved: Option<Time>,
     /// Why it was refused, in the words of the fault table.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

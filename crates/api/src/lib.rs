@@ -28,7 +28,9 @@ pub use object::{
     Bytes, FoundObjects, ObjectDetails, ObjectKind, ObjectName, ObjectPage, StoredObject, WrittenObject,
 };
 pub use page::Paging;
-pub use person::{Enrolled, Enrolment, Invitation, NewInvitation, People, Person, Role};
+pub use person::{
+    Enrolled, Enrolment, Invitation, NewInvitation, OpenInvitation, OpenInvitations, People, Person, Role,
+};
 pub use policy::{
     NewPolicy, Policy, PolicyKind, PolicyList, PolicySettings, PolicyState, Preset, RefreshedPolicy,
 };

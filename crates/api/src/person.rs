@@ -34,10 +34,35 @@ impl Role {
     }
 }
 
+/// An invitation that nobody has redeemed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenInvitation {
+    /// Its id: 16 hexadecimal digits.
+    pub id: String,
+    /// The id of the person who made it; missing where the operator did, for the first administrator.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// What whoever redeems it may do.
+    pub roles: Vec<Role>,
+    /// Until when it can be redeemed.
+    pub expires: Time,
+}
+
+/// The open invitations of a tenant, at most 100.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenInvitations {
+    /// The invitations.
+    pub invitations: Vec<OpenInvitation>,
+}
+
 /// A one-time credential as it is told, once.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Invitation {
+    /// The invitation's id, to withdraw it by.
+    pub id: String,
     /// The credential; it is told here and never again.
     pub credential: String,
     /// What whoever redeems it may do.

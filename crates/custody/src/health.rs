@@ -37,8 +37,10 @@ pub struct SlotHealth {
     pub key: KeyIdentifier,
     /// What it said last.
     pub said: Said,
-    /// When.
-    pub at: Option<Timestamp>,
+    /// Since when it says so.
+    pub since: Option<Timestamp>,
+    /// When it was last proved to open, whatever came since, also before this process began.
+    pub proved: Option<Timestamp>,
     /// Why it refused, in the words of the fault table.
     pub reason: Option<String>,
 }
@@ -70,16 +72,17 @@ impl Custody {
         let slot = |slot: Slot, key: KeyIdentifier, heard: Option<(Said, Timestamp)>| {
             let memory = kept.memories.of(slot);
             let reason = memory.denied().map(|(_, reason)| reason.to_owned());
-            let (said, at) = match (heard, memory.proved()) {
-                (Some((said, at)), _) => (said, Some(at)),
-                (None, Some(proved)) => (Said::Open, Some(proved)),
-                (None, None) => (Said::Nothing, None),
-            };
-            SlotHealth { key, said, at, reason: reason.filter(|_| said == Said::Refused) }
+            let (said, since) = heard.map_or((Said::Nothing, None), |(said, since)| (said, Some(since)));
+            let reason = reason.filter(|_| said == Said::Refused);
+            SlotHealth { key, said, since, proved: memory.proved(), reason }
         };
         let [first, second] = policy.keys;
         let slots = [slot(Slot::First, first, heard[0]), slot(Slot::Second, second, heard[1])];
-        let said = together([slots[0].said, slots[1].said]);
+        // An order of the tenant shuts the policy whatever its keys say.
+        let said = match policy.closed {
+            Some(_) => Said::Refused,
+            None => together([slots[0].said, slots[1].said]),
+        };
         Ok(PolicyHealth { policy: policy.id, name: policy.name.to_string(), said, slots })
     }
 

@@ -30,7 +30,7 @@ pub enum Said {
     Faulty,
 }
 
-/// What a slot said, and when.
+/// What a slot said, and since when.
 pub(crate) type Heard = (Said, Timestamp);
 
 /// How many policies do not open, by who must act.
@@ -77,9 +77,17 @@ impl Pulse {
             Slot::First => 0,
             Slot::Second => 1,
         }];
-        // Silence ends no denial.
-        let denied = matches!(place, Some((Said::Refused, _)));
-        if !denied || matches!(said, Said::Open | Said::Refused) {
+        let keeps = match *place {
+            None => false,
+            // It goes on saying what it said: since when stays.
+            Some((before, _)) if before == said => true,
+            // Answers are noted after they were stored, and not always in their order.
+            Some((_, since)) if since > at => true,
+            // Silence ends no denial.
+            Some((Said::Refused, _)) => said != Said::Open,
+            Some(_) => false,
+        };
+        if !keeps {
             *place = Some((said, at));
         }
     }
@@ -150,6 +158,21 @@ mod tests {
         assert_eq!(pulse.shut(), Shut { outage: 1, ..Shut::default() });
         note(Slot::Second, Some(Fault::Lying));
         assert_eq!(pulse.shut(), Shut { ours: 1, ..Shut::default() });
+    }
+
+    #[test]
+    fn since_when_stays_while_it_says_the_same_and_an_older_answer_changes_nothing() {
+        let pulse = Pulse::default();
+        let note = |fault, at| pulse.note(me(PolicyKind::Mailbox), Slot::First, fault, Timestamp(at));
+        let (tenant, policy, _) = me(PolicyKind::Mailbox);
+        let heard = || pulse.of(tenant, policy)[0];
+        note(Some(Fault::Denied), 5);
+        note(Some(Fault::Denied), 9);
+        assert_eq!(heard(), Some((Said::Refused, Timestamp(5))));
+        note(None, 4);
+        assert_eq!(heard(), Some((Said::Refused, Timestamp(5))), "a success from before the denial");
+        note(None, 10);
+        assert_eq!(heard(), Some((Said::Open, Timestamp(10))));
     }
 
     #[test]

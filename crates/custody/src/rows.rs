@@ -31,7 +31,9 @@ pub(crate) const INTENTS: Table = Table("intents");
 
 /// Who is enrolled in a tenant, keyed `tenant/person`.
 pub(crate) const PEOPLE: Table = Table("people");
-/// Invitations that nobody has redeemed, keyed by the hash of their credential.
+/// How many people a tenant has, keyed `tenant`.
+pub(crate) const ROSTERS: Table = Table("rosters");
+/// Invitations that nobody has redeemed, keyed `tenant/hash of the credential`.
 pub(crate) const INVITATIONS: Table = Table("invitations");
 
 /// When a node last saw that the store takes a write, keyed `node`.
@@ -51,6 +53,7 @@ pub const TABLES: &[Table] = &[
     INTAKES,
     VOLUME,
     PEOPLE,
+    ROSTERS,
     INVITATIONS,
     BEATS,
 ];
@@ -61,6 +64,7 @@ pub const ADDED: &[Step] = &[
     Step::Create(INTAKES),
     Step::Create(VOLUME),
     Step::Create(PEOPLE),
+    Step::Create(ROSTERS),
     Step::Create(INVITATIONS),
     Step::Create(BEATS),
 ];

@@ -9,6 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{DirectoryId, RequestId, TenantId};
+use crate::refusal::{Code, Refusal};
 
 /// The class of whoever started an action; it decides whether the availability key may help.
 ///
@@ -52,6 +53,19 @@ pub enum Identity {
     Operator,
     /// Somebody whom a directory vouches for.
     Person(Subject),
+}
+
+impl Identity {
+    /// The person; the operator's token is nobody's of a tenant.
+    pub fn person(&self) -> Result<&Subject, Refusal> {
+        match self {
+            Self::Person(subject) => Ok(subject),
+            Self::Operator => {
+                let rule = "the operator's token is of no tenant: use a token of the tenant's directory";
+                Err(Refusal::new(Code::Forbidden, rule))
+            }
+        }
+    }
 }
 
 /// Somebody, as a directory names him.

@@ -30,11 +30,12 @@ fn policy(health: health::PolicyHealth) -> PolicyHealth {
 }
 
 fn slot(health: health::SlotHealth) -> SlotHealth {
-    let health::SlotHealth { key, said, at, reason } = health;
+    let health::SlotHealth { key, said, since, proved, reason } = health;
     SlotHealth {
         key_identifier: key.to_string(),
         answer: said_shown(said),
-        since: at.map(Into::into),
+        since: since.map(Into::into),
+        last_proved: proved.map(Into::into),
         reason,
     }
 }

@@ -3,15 +3,14 @@
 use std::collections::BTreeSet;
 
 use api::server::{Asker, Body, Refused, answer};
-use api::{Enrolled, Enrolment, Invitation, NewInvitation, People, Problem};
+use api::{Enrolled, Enrolment, Invitation, NewInvitation, OpenInvitations, People, Problem};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use model::caller::{Identity, Role};
-use model::refusal::{Code, Refusal};
+use model::caller::Role;
 
 use super::shown;
-use super::way::{Administrator, InTenant, OfPerson};
+use super::way::{Administrator, InTenant, OfInvitation, OfPerson};
 use crate::custody::Custody;
 
 /// Come in with a one-time credential
@@ -25,10 +24,7 @@ pub(super) async fn enrol(
     asker: Asker,
     Body(enrolment): Body<Enrolment>,
 ) -> Result<Response, Refused> {
-    let Identity::Person(subject) = &asker.identity else {
-        let rule = "the operator's token enrols nobody: use a token of the tenant's directory";
-        return Err(Refused(Refusal::new(Code::Forbidden, rule)));
-    };
+    let subject = asker.identity.person()?;
     let (tenant_id, person) = custody.redeem(subject, asker.request, &enrolment.credential).await?;
     Ok(answer(StatusCode::OK, &Enrolled { tenant_id, person: shown::person(person) }))
 }
@@ -60,6 +56,30 @@ pub(super) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// The open invitations
+#[utoipa::path(get, path = "/v1/tenants/{tenant}/invitations", operation_id = "listInvitations", tag = "people",
+    params(InTenant), security(("bearer" = ["administrator"])),
+    responses((status = 200, description = "Every invitation that can still be redeemed.", body = OpenInvitations), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn invitations(
+    Administrator(caller, _): Administrator<InTenant>,
+    State(custody): State<Custody>,
+) -> Result<Response, Refused> {
+    let invitations = custody.invitations(&caller).await?.into_iter().map(shown::invitation).collect();
+    Ok(answer(StatusCode::OK, &OpenInvitations { invitations }))
+}
+
+/// Take an invitation back
+#[utoipa::path(delete, path = "/v1/tenants/{tenant}/invitations/{invitation}", operation_id = "withdrawInvitation", tag = "people",
+    params(OfInvitation), security(("bearer" = ["administrator"])),
+    responses((status = 204, description = "It is of no use any more."), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
+pub(super) async fn withdraw(
+    Administrator(caller, at): Administrator<OfInvitation>,
+    State(custody): State<Custody>,
+) -> Result<StatusCode, Refused> {
+    custody.withdraw(&caller, &at.invitation).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
 /// Invite somebody into the tenant
 ///
 /// The credential in the answer is told once, and good for seven days.
@@ -69,10 +89,12 @@ pub(super) async fn remove(
     responses((status = 201, description = "The credential, told once.", body = Invitation), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn invite(
     Administrator(caller, _): Administrator<InTenant>,
+    asker: Asker,
     State(custody): State<Custody>,
     Body(new): Body<NewInvitation>,
 ) -> Result<Response, Refused> {
     let roles: BTreeSet<Role> = new.roles.into_iter().map(shown::role_given).collect();
-    let invited = custody.invite(&caller, roles).await?;
+    let by = asker.identity.person()?;
+    let invited = custody.invite(&caller, by, roles).await?;
     Ok(answer(StatusCode::CREATED, &shown::invited(&invited)))
 }

@@ -1,8 +1,8 @@
 //! Custody's nouns in the types of the wire, and what comes over the wire in custody's.
 
 use api::{
-    Invitation, NewPolicy, Person, Policy, PolicyKind, PolicySettings, PolicyState, Preset, Role, Standing,
-    Tenant,
+    Invitation, NewPolicy, OpenInvitation, Person, Policy, PolicyKind, PolicySettings, PolicyState, Preset,
+    Role, Standing, Tenant,
 };
 use model::caller;
 use model::key_identifier::KeyIdentifier;
@@ -11,7 +11,7 @@ use model::refusal::{Code, Refusal};
 use model::settings::{self, Bound, Hold, NotASetting, OutageBudget, Settings};
 
 use crate::custody::Custody;
-use crate::{Invited, service};
+use crate::{Invited, Inviter, service};
 
 /// A tenant as the wire has it.
 pub(super) fn tenant(tenant: crate::Tenant) -> Tenant {
@@ -31,9 +31,22 @@ pub(super) fn tenant(tenant: crate::Tenant) -> Tenant {
 
 pub(super) fn invited(invited: &Invited) -> Invitation {
     Invitation {
+        id: invited.id.clone(),
         credential: invited.credential.to_string(),
         roles: invited.roles.iter().copied().map(role).collect(),
         expires: invited.expires.into(),
+    }
+}
+
+pub(super) fn invitation(open: crate::Invitation) -> OpenInvitation {
+    OpenInvitation {
+        id: open.id,
+        by: match open.by {
+            Inviter::Operator => None,
+            Inviter::Person(id) => Some(id),
+        },
+        roles: open.roles.into_iter().map(role).collect(),
+        expires: open.expires.into(),
     }
 }
 

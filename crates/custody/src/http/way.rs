@@ -33,6 +33,17 @@ pub(super) struct OfPerson {
     pub(super) person: String,
 }
 
+/// The way to an invitation.
+#[derive(Debug, Clone, Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+pub(super) struct OfInvitation {
+    /// The tenant.
+    #[param(value_type = String, format = Uuid)]
+    tenant: TenantId,
+    /// The invitation.
+    pub(super) invitation: String,
+}
+
 /// The way to a policy.
 #[derive(Debug, Clone, Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
@@ -96,7 +107,7 @@ macro_rules! ways {
     )*};
 }
 
-ways! { InTenant OfPerson OfPolicy OfKind InContainer }
+ways! { InTenant OfPerson OfInvitation OfPolicy OfKind InContainer }
 
 /// A caller who may administer the tenant of the path, and the path; the first argument of a handler.
 pub(super) struct Administrator<W>(pub(super) Caller, pub(super) W);

@@ -9,8 +9,7 @@ use model::refusal::{Code, Refusal};
 use store::{Scan, Table};
 
 use super::world::World;
-use crate::people::INVITATION_LIFE;
-use crate::{Custody, Tenant};
+use crate::{Custody, INVITATION_LIFE, Inviter, Tenant};
 
 const REQUEST: [u8; 16] = [9; 16];
 
@@ -44,16 +43,16 @@ async fn founded(world: &World, directory: u8) -> (Tenant, Subject, Caller) {
     (tenant, admin, caller)
 }
 
-async fn invite(world: &World, caller: &Caller, role: Role) -> String {
-    let invited = world.custody.invite(caller, BTreeSet::from([role])).await.expect("invited");
+async fn invite(world: &World, by: &Subject, caller: &Caller, role: Role) -> String {
+    let invited = world.custody.invite(caller, by, BTreeSet::from([role])).await.expect("invited");
     invited.credential.to_string()
 }
 
 #[tokio::test]
 async fn a_credential_is_good_once() {
     let world = World::new().await;
-    let (tenant, _, caller) = founded(&world, 1).await;
-    let credential = invite(&world, &caller, Role::Reader).await;
+    let (tenant, admin, caller) = founded(&world, 1).await;
+    let credential = invite(&world, &admin, &caller, Role::Reader).await;
     let (first, second) = (somebody(tenant.directory, "first"), somebody(tenant.directory, "second"));
     world.custody.redeem(&first, request(), &credential).await.expect("enrolled");
     let refused = world.custody.redeem(&second, request(), &credential).await.expect_err("used");
@@ -66,12 +65,12 @@ async fn a_credential_is_good_once() {
 #[tokio::test]
 async fn wrong_used_expired_and_foreign_credentials_are_refused_in_the_same_words() {
     let world = World::new().await;
-    let (tenant, _, caller) = founded(&world, 1).await;
+    let (tenant, admin, caller) = founded(&world, 1).await;
     let (fabrikam, _, _) = founded(&world, 2).await;
     let person = somebody(tenant.directory, "person");
-    let used = invite(&world, &caller, Role::Reader).await;
+    let used = invite(&world, &admin, &caller, Role::Reader).await;
     world.custody.redeem(&person, request(), &used).await.expect("enrolled");
-    let foreign = invite(&world, &caller, Role::Reader).await;
+    let foreign = invite(&world, &admin, &caller, Role::Reader).await;
     let stranger = somebody(fabrikam.directory, "stranger");
     let of_another = world.custody.redeem(&stranger, request(), &foreign).await.expect_err("foreign");
     let of_used = world.custody.redeem(&person, request(), &used).await.expect_err("used");
@@ -107,13 +106,13 @@ async fn who_is_not_enrolled_hears_what_he_would_hear_of_no_tenant() {
 #[tokio::test]
 async fn a_role_is_needed_and_comes_from_the_invitation_alone() {
     let world = World::new().await;
-    let (tenant, _, caller) = founded(&world, 1).await;
+    let (tenant, admin, caller) = founded(&world, 1).await;
     let person = somebody(tenant.directory, "person");
-    let credential = invite(&world, &caller, Role::Reader).await;
+    let credential = invite(&world, &admin, &caller, Role::Reader).await;
     world.custody.redeem(&person, request(), &credential).await.expect("enrolled");
     let refused = may(&world.custody, &person, tenant.id, Role::Writer).await.expect_err("a reader");
     assert_eq!(refused.code, Code::Forbidden);
-    let more = invite(&world, &caller, Role::Writer).await;
+    let more = invite(&world, &admin, &caller, Role::Writer).await;
     let (_, person_now) = world.custody.redeem(&person, request(), &more).await.expect("enrolled again");
     assert_eq!(person_now.roles, BTreeSet::from([Role::Reader, Role::Writer]));
     assert!(may(&world.custody, &person, tenant.id, Role::Writer).await.is_ok());
@@ -141,7 +140,7 @@ async fn the_last_administrator_stays() {
     let world = World::new().await;
     let (tenant, admin, caller) = founded(&world, 1).await;
     let reader = somebody(tenant.directory, "reader");
-    let credential = invite(&world, &caller, Role::Reader).await;
+    let credential = invite(&world, &admin, &caller, Role::Reader).await;
     world.custody.redeem(&reader, request(), &credential).await.expect("enrolled");
     let id = |people: &[crate::Person], who: &Subject| {
         people.iter().find(|person| person.subject == *who).expect("enrolled").id()
@@ -150,7 +149,7 @@ async fn the_last_administrator_stays() {
     let refused = world.custody.remove_person(&caller, &id(&people, &admin)).await.expect_err("the last one");
     assert_eq!(refused.code, Code::Conflict);
     let second = somebody(tenant.directory, "second");
-    let credential = invite(&world, &caller, Role::Administrator).await;
+    let credential = invite(&world, &admin, &caller, Role::Administrator).await;
     world.custody.redeem(&second, request(), &credential).await.expect("enrolled");
     world.custody.remove_person(&caller, &id(&people, &admin)).await.expect("another one is there");
     world.custody.remove_person(&caller, &id(&people, &reader)).await.expect("no administrator");
@@ -167,7 +166,7 @@ async fn two_administrators_who_remove_each_other_leave_one() {
     let world = World::new().await;
     let (tenant, admin, caller) = founded(&world, 1).await;
     let second = somebody(tenant.directory, "second");
-    let credential = invite(&world, &caller, Role::Administrator).await;
+    let credential = invite(&world, &admin, &caller, Role::Administrator).await;
     let (_, entered) = world.custody.redeem(&second, request(), &credential).await.expect("enrolled");
     let people = world.custody.people(&caller).await.expect("people");
     let first = people.iter().find(|person| person.subject == admin).expect("enrolled").id();
@@ -183,8 +182,8 @@ async fn two_administrators_who_remove_each_other_leave_one() {
 #[tokio::test]
 async fn expired_invitations_are_removed_and_no_credential_is_stored() {
     let world = World::new().await;
-    let (_, _, caller) = founded(&world, 1).await;
-    let credential = invite(&world, &caller, Role::Reader).await;
+    let (_, admin, caller) = founded(&world, 1).await;
+    let credential = invite(&world, &admin, &caller, Role::Reader).await;
     let rows = async || {
         let scan = Scan { prefix: "", after: None, limit: 10 };
         world.service.0.scan(Table("invitations"), scan).await.expect("rows")
@@ -196,4 +195,64 @@ async fn expired_invitations_are_removed_and_no_credential_is_stored() {
     world.clock.advance(INVITATION_LIFE + Duration::from_secs(1));
     world.custody.forget_invitations().await.expect("forgotten");
     assert!(rows().await.is_empty());
+}
+
+#[tokio::test]
+async fn what_an_administrator_invited_goes_with_him_and_is_withdrawn_by_another() {
+    let world = World::new().await;
+    let (tenant, admin, caller) = founded(&world, 1).await;
+    let second = somebody(tenant.directory, "second");
+    let credential = invite(&world, &admin, &caller, Role::Administrator).await;
+    let (_, entered) = world.custody.redeem(&second, request(), &credential).await.expect("enrolled");
+    let seconds =
+        may(&world.custody, &second, tenant.id, Role::Administrator).await.expect("an administrator");
+    let kept = invite(&world, &second, &seconds, Role::Administrator).await;
+    let other = invite(&world, &admin, &caller, Role::Reader).await;
+    world.custody.remove_person(&caller, &entered.id()).await.expect("out");
+    let back = world.custody.redeem(&second, request(), &kept).await.expect_err("his own way back is shut");
+    assert_eq!(back.code, Code::Forbidden);
+    let after = world.custody.invite(&seconds, &second, BTreeSet::from([Role::Reader])).await;
+    assert_eq!(after.expect_err("he invites nobody any more").code, Code::NotFound);
+    let open = world.custody.invitations(&caller).await.expect("a list");
+    let [left] = &open[..] else { panic!("{open:?}") };
+    assert!(matches!(left.by, Inviter::Person(_)));
+    world.custody.withdraw(&caller, &left.id).await.expect("withdrawn");
+    let person = somebody(tenant.directory, "person");
+    assert_eq!(
+        world.custody.redeem(&person, request(), &other).await.expect_err("withdrawn").code,
+        Code::Forbidden
+    );
+    let again = world.custody.withdraw(&caller, &left.id).await.expect_err("gone");
+    assert_eq!(again.code, Code::NotFound);
+}
+
+#[tokio::test]
+async fn a_second_invitation_of_the_operator_is_of_no_use_once_somebody_is_in() {
+    let world = World::new().await;
+    let tenant = world.tenant(1).await;
+    let operator = Principal("operator".into());
+    let mut credentials = Vec::new();
+    for _ in 0..2 {
+        let invited = world.custody.invite_first(&operator, request(), tenant.id).await.expect("invited");
+        credentials.push(invited.credential);
+    }
+    let (admin, eve) = (somebody(tenant.directory, "admin"), somebody(tenant.directory, "eve"));
+    let (one, other) = futures::join!(
+        world.custody.redeem(&admin, request(), &credentials[0]),
+        world.custody.redeem(&eve, request(), &credentials[1]),
+    );
+    assert_ne!(one.is_ok(), other.is_ok(), "{one:?} {other:?}");
+    let refused = one.err().or(other.err()).expect("one of them");
+    assert_eq!(refused.code, Code::Forbidden);
+}
+
+#[tokio::test]
+async fn invitations_of_a_tenant_are_bounded() {
+    let world = World::new().await;
+    let (_, admin, caller) = founded(&world, 1).await;
+    for _ in 0..crate::MAX_INVITATIONS {
+        invite(&world, &admin, &caller, Role::Reader).await;
+    }
+    let refused = world.custody.invite(&caller, &admin, BTreeSet::from([Role::Reader])).await;
+    assert_eq!(refused.expect_err("one too many").code, Code::TooLarge);
 }

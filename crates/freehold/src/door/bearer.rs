@@ -49,14 +49,15 @@ pub(super) async fn identify(
     }
     let directory = directory_of(token)?;
     if !custody.knows_directory(directory).await? {
-        return Err(no("it is of a directory that no tenant here has"));
+        return Err(unsigned("no tenant here has its directory"));
     }
     let head = jsonwebtoken::decode_header(token).map_err(|_| no("it is not a JWT"))?;
     if head.alg != Algorithm::RS256 {
         return Err(no("it is not signed with RS256"));
     }
     let kid = head.kid.ok_or_else(|| no("it does not name the key that signed it"))?;
-    let key = issuer.key(directory, &kid).await?.ok_or_else(|| no("its issuer has no key of that name"))?;
+    let key = issuer.key(directory, &kid).await?;
+    let key = key.ok_or_else(|| unsigned("its issuer has no key of that name"))?;
     let claims = verified(token, &key)?;
     if claims.iss != issuer.of(directory) || claims.tid != directory {
         return Err(no("it is of another issuer than service.issuer"));
@@ -115,7 +116,13 @@ fn verified(token: &str, key: &jsonwebtoken::DecodingKey) -> Result<Claims, Refu
     validation.validate_nbf = false;
     validation.validate_aud = false;
     let decoded = jsonwebtoken::decode::<Claims>(token, key, &validation);
-    decoded.map(|decoded| decoded.claims).map_err(|_| no("its signature or its claims are not good"))
+    decoded.map(|decoded| decoded.claims).map_err(|_| unsigned("its signature or its claims are not good"))
+}
+
+/// Before a signature verifies the answer is the same for every reason: nobody is told which directories are here.
+fn unsigned(why: &str) -> Refusal {
+    tracing::info!(why, "a token is not accepted");
+    no("it is not signed by a directory of a tenant of this service")
 }
 
 fn no(why: &str) -> Refusal {

@@ -65,11 +65,10 @@ async fn a_token_for_another_service_or_of_a_directory_without_a_tenant_is_refus
     let (_, _, token) = world.person(nobody, "eve@nobody.com").await;
     let refused = world.get(&path, &token).await;
     refused.refused("FH3002");
-    assert!(
-        refused.body["detail"].as_str().expect("a detail").contains("no tenant here"),
-        "{}",
-        refused.body
-    );
+    let told = refused.body["detail"].as_str().expect("a detail");
+    assert!(told.contains("not signed by a directory of a tenant"), "{told}");
+    let forged = world.get(&path, &format!("{}x", contoso.token)).await;
+    assert_eq!(forged.body["detail"], refused.body["detail"], "no directory is confirmed");
     world.end().await;
 }
 

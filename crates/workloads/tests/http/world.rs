@@ -248,11 +248,11 @@ async fn tenant(custody: &Custody, number: u8) -> Tenant {
     let administrator = subject(&tenant, Role::Administrator);
     custody.redeem(&administrator, request(), &first.credential).await.expect("enrolled");
     let caller = custody
-        .caller(&Identity::Person(administrator), request(), tenant.id, Role::Administrator)
+        .caller(&Identity::Person(administrator.clone()), request(), tenant.id, Role::Administrator)
         .await
         .expect("an administrator");
     for role in [Role::Reader, Role::Writer, Role::Auditor] {
-        let invited = custody.invite(&caller, BTreeSet::from([role])).await.expect("invited");
+        let invited = custody.invite(&caller, &administrator, BTreeSet::from([role])).await.expect("invited");
         custody.redeem(&subject(&tenant, role), request(), &invited.credential).await.expect("enrolled");
     }
     tenant
