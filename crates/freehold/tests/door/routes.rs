@@ -181,10 +181,9 @@ fn a_client_can_be_made_of_the_document() {
         if pair && (value["minItems"] != 2 || value["maxItems"] != 2) {
             wrong.push(format!("{at}: two items, and it does not say so"));
         }
-        if let Some(to) = value["$ref"].as_str() {
-            if to.strip_prefix('#').and_then(|to| document.pointer(to)).is_none() {
-                wrong.push(format!("{at}: {to} is not there"));
-            }
+        let there = |to: &str| to.strip_prefix('#').and_then(|to| document.pointer(to)).is_some();
+        if let Some(to) = value["$ref"].as_str().filter(|to| !there(to)) {
+            wrong.push(format!("{at}: {to} is not there"));
         }
     });
     assert_eq!(wrong, Vec::<String>::new());
