@@ -157,10 +157,10 @@ impl Custody {
         Ok(self.tenant_of(directory).await?.is_some())
     }
 
-    /// Tenants in the order of their ids, after one of them.
-    pub async fn tenants(&self, after: Option<TenantId>) -> Result<Vec<Tenant>, Refusal> {
+    /// Tenants in the order of their ids, after one of them; a page at most, and one by which it is seen to go on.
+    pub async fn tenants(&self, after: Option<TenantId>, limit: u32) -> Result<Vec<Tenant>, Refusal> {
         let after = after.map(|id| id.to_string());
-        let scan = Scan { prefix: "", after: after.as_deref(), limit: PAGE };
+        let scan = Scan { prefix: "", after: after.as_deref(), limit: limit.min(PAGE + 1) };
         let rows = self.store().scan(TENANTS, scan).await.map_err(trouble)?;
         rows.iter().map(|row| row.parse().map_err(trouble)).collect()
     }
@@ -270,9 +270,10 @@ impl Custody {
         Ok(tenant)
     }
 
-    /// Audit records of the caller's tenant, after a sequence number.
+    /// Audit records of the caller's tenant, after a sequence number; a page at most, and one by which it is seen to
+    /// go on.
     pub async fn audit(&self, caller: &Caller, after: u64, limit: u32) -> Result<Vec<AuditRow>, Refusal> {
-        self.store().audit(&caller.tenant.to_string(), after, limit.min(PAGE)).await.map_err(trouble)
+        self.store().audit(&caller.tenant.to_string(), after, limit.min(PAGE + 1)).await.map_err(trouble)
     }
 
     /// Queues every container of the tenant for the sweeper, which skips those that are covered already; then takes

@@ -173,15 +173,28 @@ impl Engine {
         limit: u32,
     ) -> Result<HolderPage, Refusal> {
         let limit = limit.clamp(1, MAX_HOLDERS);
-        let (prefix, after) =
+        let (prefix, mut after) =
             (format!("{}/", caller.tenant), after.map(|after| holder_key(caller.tenant, after)));
-        let scan = Scan { prefix: &prefix, after: after.as_deref(), limit };
-        let rows = self.store.scan(HOLDERS, scan).await.map_err(trouble)?;
-        let rows = rows.iter().map(|row| row.parse::<HolderRow>().map_err(trouble));
-        let rows = rows.collect::<Result<Vec<_>, _>>()?;
-        let next = rows.last().filter(|_| rows.len() == limit as usize).map(|row| row.id);
-        let ready = rows.iter().filter(|row| row.state == State::Ready);
-        Ok(HolderPage { holders: ready.map(HolderRow::shown).collect::<Result<_, _>>()?, next })
+        let mut holders = Vec::new();
+        // The one beyond the page says that another page follows; one that is still coming is not shown.
+        while holders.len() <= limit as usize {
+            let scan = Scan { prefix: &prefix, after: after.as_deref(), limit: limit + 1 };
+            let rows = self.store.scan(HOLDERS, scan).await.map_err(trouble)?;
+            for row in &rows {
+                let row = row.parse::<HolderRow>().map_err(trouble)?;
+                if row.state == State::Ready {
+                    holders.push(row.shown()?);
+                }
+            }
+            match rows.last() {
+                Some(last) if rows.len() > limit as usize => after = Some(last.key.clone()),
+                _ => break,
+            }
+        }
+        let more = holders.len() > limit as usize;
+        holders.truncate(limit as usize);
+        let next = holders.last().filter(|_| more).map(|holder| holder.id);
+        Ok(HolderPage { holders, next })
     }
 
     /// The row of a holder that exists for this caller.

@@ -42,9 +42,11 @@ impl Engine {
         let limit = limit.clamp(1, MAX_OBJECTS);
         let prefix = format!("{}/{container}/", caller.tenant);
         let after = after.map(|object| Place { tenant: caller.tenant, container, object }.key());
-        let scan = Scan { prefix: &prefix, after: after.as_deref(), limit };
-        let rows = self.store.scan(OBJECTS, scan).await.map_err(trouble)?;
-        let full = rows.len() == limit as usize;
+        let scan = Scan { prefix: &prefix, after: after.as_deref(), limit: limit + 1 };
+        let mut rows = self.store.scan(OBJECTS, scan).await.map_err(trouble)?;
+        // The row beyond the page says that another one follows.
+        let more = rows.len() > limit as usize;
+        rows.truncate(limit as usize);
         let mut ring = Keyring::new(&self.keys, caller, container);
         let (mut entries, mut damaged, mut last) = (Vec::with_capacity(rows.len()), Vec::new(), None);
         for row in rows {
@@ -57,7 +59,7 @@ impl Engine {
                 Err(_) => damaged.push(object),
             }
         }
-        Ok(Page { entries, damaged, next: last.filter(|_| full) })
+        Ok(Page { entries, damaged, next: last.filter(|_| more) })
     }
 
     /// One object as a list shows it, without its content.

@@ -22,8 +22,10 @@ pub(super) async fn list(
     Asked(paging): Asked<Paging>,
 ) -> Result<Response, Refused> {
     let limit = paging.limit.unwrap_or(PAGE).clamp(1, PAGE);
-    let rows = custody.audit(&caller, paging.start()?.unwrap_or(0), limit).await?;
-    let next = rows.last().filter(|_| rows.len() == limit as usize).map(|row| row.seq);
+    let mut rows = custody.audit(&caller, paging.start()?.unwrap_or(0), limit + 1).await?;
+    let more = rows.len() > limit as usize;
+    rows.truncate(limit as usize);
+    let next = rows.last().filter(|_| more).map(|row| row.seq);
     let records = rows.into_iter().map(record).collect::<Result<_, _>>()?;
     Ok(answer(StatusCode::OK, &AuditPage { records, next }))
 }

@@ -10,6 +10,7 @@ use model::id::TenantId;
 
 use super::way::InTenant;
 use super::{operator, shown};
+use crate::PAGE;
 use crate::custody::Custody;
 
 /// Take a tenant in
@@ -50,10 +51,10 @@ pub(super) async fn list(
     Asked(paging): Asked<Paging>,
 ) -> Result<Response, Refused> {
     operator(&asker)?;
-    let mut tenants = custody.tenants(paging.start()?).await?;
-    let limit = paging.limit.unwrap_or(crate::PAGE).clamp(1, crate::PAGE) as usize;
-    let more = tenants.len() >= limit;
-    tenants.truncate(limit);
+    let limit = paging.limit.unwrap_or(PAGE).clamp(1, PAGE);
+    let mut tenants = custody.tenants(paging.start()?, limit + 1).await?;
+    let more = tenants.len() > limit as usize;
+    tenants.truncate(limit as usize);
     let next = tenants.last().filter(|_| more).map(|tenant| tenant.id);
     let tenants = tenants.into_iter().map(shown::tenant).collect();
     Ok(answer(StatusCode::OK, &TenantPage { tenants, next }))

@@ -88,7 +88,7 @@ async fn a_tenant_is_made_whole_or_not_at_all_and_its_directory_is_not_lost() {
         async |_| (),
         async |custody, ()| new_tenant(custody).await,
         async |world, (), death| {
-            let before = world.custody.tenants(None).await.expect("a list");
+            let before = world.custody.tenants(None, 10).await.expect("a list");
             match new_tenant(&world.custody).await {
                 Ok(tenant) => {
                     assert!(before.is_empty(), "{death:?}");
@@ -102,7 +102,7 @@ async fn a_tenant_is_made_whole_or_not_at_all_and_its_directory_is_not_lost() {
                     assert_eq!((refusal.code, before.len()), (Code::Conflict, 1), "{death:?}: {refusal}");
                 }
             }
-            assert_eq!(world.custody.tenants(None).await.expect("a list").len(), 1);
+            assert_eq!(world.custody.tenants(None, 10).await.expect("a list").len(), 1);
         },
     )
     .await;
@@ -122,7 +122,7 @@ async fn the_same_intake_again_ends_with_one_tenant_of_one_directory_wherever_it
         async |world, (), death| {
             let (new, tenant) = again(&world.custody, 2).await.expect("it goes on");
             assert_eq!(new.directory, tenant.directory, "{death:?}");
-            assert_eq!(world.custody.tenants(None).await.expect("a list").len(), 1, "{death:?}");
+            assert_eq!(world.custody.tenants(None, 10).await.expect("a list").len(), 1, "{death:?}");
             world.custody.end_intake(new.directory).await.expect("told");
             let (_, another) =
                 again(&world.custody, 3).await.expect("another of the same name, with no domain");

@@ -251,7 +251,7 @@ async fn two_tenants_that_claim_one_directory_at_once_are_one() {
     let make = |name: &str| world.custody.create_tenant(&operator, new(name));
     let (one, two) = futures::future::join(make("One"), make("Two")).await;
     assert_eq!(usize::from(one.is_ok()) + usize::from(two.is_ok()), 1);
-    assert_eq!(world.custody.tenants(None).await.expect("a list").len(), 1);
+    assert_eq!(world.custody.tenants(None, 10).await.expect("a list").len(), 1);
     world.nothing_is_half_there().await;
 }
 

@@ -98,7 +98,7 @@ pub fn answer(config: &Config, action: &TenantAction) -> Result<Answer, Failure>
         }
         TenantAction::List { server, json } => match server.client(config)? {
             None => with_lab(config, async |lab, _| {
-                list(*json, async |after| Ok(lab.service.custody.tenants(after).await?)).await
+                list(*json, async |after| Ok(lab.service.custody.tenants(after, custody::PAGE).await?)).await
             }),
             Some(client) => run(async |_| {
                 let page = async |after| {

@@ -73,7 +73,7 @@ async fn open_and_probe(config: &Config, layout: Layout) -> Result<Vec<Finding>,
 async fn probe(service: &Service, edge: &Edge) -> Result<Vec<Finding>, Refusal> {
     let (mut wanted, mut provider, mut after) = (Vec::new(), false, None);
     loop {
-        let page = service.custody.tenants(after).await?;
+        let page = service.custody.tenants(after, custody::PAGE).await?;
         let Some(last) = page.last() else { break };
         after = Some(last.id);
         for tenant in &page {

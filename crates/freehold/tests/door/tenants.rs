@@ -19,6 +19,19 @@ async fn the_operator_takes_tenants_in_and_lists_them() {
     wanted.sort_by_key(ToString::to_string);
     assert_eq!(ids, wanted);
     assert!(rest["next"].is_null());
+    let full = world.get("/v1/tenants?limit=2", &world.operator).await.good();
+    assert_eq!(full["tenants"].as_array().map(Vec::len), Some(2));
+    assert!(full["next"].is_null(), "nothing follows a page that is just full");
+    let log = format!("/v1/tenants/{}/audit?limit=1", contoso.id);
+    let (mut after, mut read) = (0, 0);
+    loop {
+        let page = world.get(&format!("{log}&after={after}"), &contoso.token).await.good();
+        assert_eq!(page["records"].as_array().map(Vec::len), Some(1), "a page that was promised is empty");
+        read += 1;
+        let Some(next) = page["next"].as_u64() else { break };
+        after = next;
+    }
+    assert!(read > 2, "{read}");
     world.get("/v1/tenants", &contoso.token).await.refused("FH3003");
     world
         .post("/v1/tenants", &contoso.token, json!({ "name": "x", "directoryId": contoso.directory }))

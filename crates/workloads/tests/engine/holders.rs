@@ -50,6 +50,22 @@ async fn holders_are_listed_by_pages_in_the_order_of_their_ids() {
 }
 
 #[tokio::test]
+async fn a_holder_that_is_still_coming_neither_fills_a_page_nor_promises_one() {
+    let (world, _) = World::memory(1);
+    let made = [world.mailbox(&caller(1), "a@b.c").await, world.mailbox(&caller(1), "b@b.c").await];
+    world.keys.refuse(Code::Outage);
+    for number in 0..8 {
+        let name = HolderKind::Mailbox.name(&format!("coming{number}@b.c")).expect("an address");
+        world.engine.create_holder(&caller(1), HolderKind::Mailbox, &name).await.expect_err("no key");
+    }
+    let first = world.engine.holders(&caller(1), None, 1).await.expect("a page");
+    assert_eq!((first.holders.len(), first.next), (1, Some(first.holders[0].id)));
+    let second = world.engine.holders(&caller(1), first.next, 1).await.expect("a page");
+    assert_eq!((second.holders.len(), second.next), (1, None));
+    assert!(made.contains(&first.holders[0]) && made.contains(&second.holders[0]));
+}
+
+#[tokio::test]
 async fn a_creation_that_custody_refused_is_nowhere_and_can_be_finished_later() {
     let (world, _) = World::memory(1);
     world.keys.refuse(Code::Outage);

@@ -52,6 +52,8 @@ async fn lists_go_page_by_page_in_the_order_of_ids() {
         query = format!("limit=2&after={next}");
     }
     assert_eq!(walked, mailboxes);
+    let full: ContainerPage = world.ask(get(&format!("{}?limit=5", world.containers()))).await.json();
+    assert_eq!((full.containers.len(), full.next), (5, None), "nothing follows a page that is just full");
 
     let mut objects = Vec::new();
     for number in 0..5 {
@@ -70,6 +72,8 @@ async fn lists_go_page_by_page_in_the_order_of_ids() {
     let all: ObjectPage =
         world.ask(get(&format!("{}?limit=4000000000", world.objects(&mailboxes[0])))).await.json();
     assert_eq!((all.objects.len(), all.next), (5, None));
+    let full: ObjectPage = world.ask(get(&format!("{}?limit=5", world.objects(&mailboxes[0])))).await.json();
+    assert_eq!((full.objects.len(), full.next), (5, None), "nothing follows a page that is just full");
 }
 
 #[tokio::test]
