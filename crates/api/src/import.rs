@@ -94,8 +94,8 @@ pub enum NotAnImport {
     /// A piece above the bound.
     #[error("import: a piece of content is at most {MAX_PIECE} bytes long")]
     PieceLength,
-    /// The bytes end inside an item.
-    #[error("import: the request ended inside an item")]
+    /// The bytes end inside an item, or before the request does.
+    #[error("import: the request was cut before its end")]
     Cut,
 }
 

@@ -4,6 +4,9 @@
 //! [`Identity`] at all is the binary's door. A handler that finds none refuses: deny by default.
 
 use std::convert::Infallible;
+use std::error::Error;
+use std::io;
+use std::iter::successors;
 
 use axum::Json;
 use axum::extract::rejection::{JsonRejection, PathRejection, QueryRejection};
@@ -158,6 +161,9 @@ fn unreadable(rejection: &JsonRejection) -> Refusal {
         JsonRejection::BytesRejection(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
             Refusal::new(Code::TooLarge, format!("body: at most {MAX_JSON_BODY} bytes of JSON"))
         }
+        JsonRejection::BytesRejection(error) => {
+            Refusal::new(Code::BadRequest, format!("body: it did not come whole ({})", broken_by(error)))
+        }
         JsonRejection::MissingJsonContentType(_) => {
             Refusal::new(Code::BadRequest, "content-type: expected application/json")
         }
@@ -166,6 +172,13 @@ fn unreadable(rejection: &JsonRejection) -> Refusal {
         }
         _ => Refusal::new(Code::BadRequest, "body: it is not JSON"),
     }
+}
+
+/// What broke a body off; the words of a library are not passed on.
+pub fn broken_by(error: &(dyn Error + 'static)) -> io::ErrorKind {
+    let causes = successors(Some(error), |error| (*error).source());
+    let mut faults = causes.filter_map(|cause| cause.downcast_ref::<io::Error>());
+    faults.next().map_or(io::ErrorKind::ConnectionAborted, io::Error::kind)
 }
 
 /// What the parser found, without the library's sentence before it.
@@ -180,6 +193,17 @@ const MAX_FOUND: usize = 200;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_broke_off_is_not_called_other_than_json() {
+        for kind in [io::ErrorKind::TimedOut, io::ErrorKind::UnexpectedEof] {
+            let body = futures::stream::iter([Ok("{\"a\":"), Err(io::Error::new(kind, "secret words"))]);
+            let body = axum::body::Body::from_stream(body);
+            let request = Request::post("/").header(header::CONTENT_TYPE, "application/json").body(body);
+            let read = Body::<serde_json::Value>::from_request(request.expect("a request"), &()).await;
+            assert_eq!(read.expect_err("refused").0.detail, format!("body: it did not come whole ({kind})"));
+        }
+    }
 
     #[test]
     fn a_status_and_a_header_that_a_handler_set_stay_with_the_problem() {

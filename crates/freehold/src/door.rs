@@ -4,6 +4,7 @@
 //! does is the room's that owns its noun; who somebody is, is `bearer`'s.
 
 mod bearer;
+mod body;
 mod document;
 mod health;
 mod issuer;
@@ -12,11 +13,9 @@ mod passage;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use api::server::{no_such_method, nothing_here};
 use axum::{Router, middleware};
-use tower_http::timeout::RequestBodyTimeoutLayer;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use self::document::{openapi, openapi_text};
@@ -24,9 +23,6 @@ use self::health::Readiness;
 pub use self::issuer::{Issuer, IssuerFault};
 pub use self::operator_token::{OPERATOR_PREFIX, OperatorToken};
 use crate::node::{Edge, Service};
-
-/// How long a client may pause in the middle of a body.
-pub const BODY_PAUSE: Duration = Duration::from_secs(60);
 
 /// Everything that decides who comes in, and what lies behind.
 #[derive(Debug, Clone)]
@@ -61,8 +57,8 @@ impl Door {
         router
             .fallback(nothing_here)
             .method_not_allowed_fallback(no_such_method)
-            .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE))
             .layer(middleware::from_fn_with_state(self.clone(), passage::pass))
+            .layer(middleware::map_request(body::whole))
     }
 
     /// From now on the service says that it is not ready; whoever is in is served to the end.

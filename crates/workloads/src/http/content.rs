@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use api::server::{Refused, answer};
+use api::server::{Refused, answer, broken_by};
 use api::{ObjectKind, Problem, WrittenObject, text};
 use axum::body::Body;
 use axum::extract::State;
@@ -150,7 +150,7 @@ pub(super) async fn replace(
 
 /// The body of a request as content.
 pub(super) fn streamed(body: Body) -> Content {
-    Content::Stream(body.into_data_stream().map_err(std::io::Error::other).boxed())
+    Content::Stream(body.into_data_stream().map_err(|error| broken_by(&error).into()).boxed())
 }
 
 /// The entity tag of a version.

@@ -102,6 +102,18 @@ fn body(bytes: &[u8], cut: bool) -> Body {
 }
 
 #[tokio::test]
+async fn a_request_that_is_cut_between_two_items_is_told_from_one_that_ends_there() {
+    let world = World::new().await;
+    let mailbox = world.mailbox("alice@contoso.com").await;
+    let request: Vec<u8> = (0..3).flat_map(small).collect();
+    let (items, end) = import(&world, &mailbox, body(&request, true)).await.all().await;
+    assert_eq!((items.len(), end.summary.imported), (3, 3), "what came is durable");
+    assert_eq!(end.stopped.expect("it was cut").code, "FH3001");
+    let (_, end) = import(&world, &mailbox, body(&request, false)).await.all().await;
+    assert_eq!((end.summary.already_there, end.stopped), (3, None));
+}
+
+#[tokio::test]
 async fn an_import_takes_what_it_can_and_the_same_again_goes_on() {
     let world = World::new().await;
     let mailbox = world.mailbox("alice@contoso.com").await;
@@ -131,7 +143,7 @@ async fn an_import_takes_what_it_can_and_the_same_again_goes_on() {
     let summary = end.summary;
     assert_eq!((summary.imported, summary.marked, summary.already_there, summary.refused), (302, 1, 0, 3));
     let stopped = end.stopped.expect("the request was cut");
-    assert!(stopped.code == "FH3001" && stopped.detail.contains("ended inside an item"), "{stopped:?}");
+    assert!(stopped.code == "FH3001" && stopped.detail.contains("was cut before its end"), "{stopped:?}");
     let object = items[&150].object_id.expect("an object");
     assert!(world.ask(get(&world.content(&mailbox, object))).await.body == large);
 
