@@ -185,7 +185,7 @@ impl Custody {
             }
             let batch = Batch::new().expect_version(INVITATIONS, &place, version).delete(INVITATIONS, &place);
             let (batch, person) = self.enter_person(tenant, subject, &invitation, batch).await?;
-            let principal = Principal(subject.subject.clone());
+            let principal = subject.principal();
             let caller = Caller { tenant, principal, initiator: Initiator::User, request };
             let body = json!({
                 "person": person.id(), "issuer": subject.issuer, "roles": person.roles,

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crypto::digest::sha256;
-use model::caller::{Caller, Identity, Initiator, Principal, Role, Subject};
+use model::caller::{Caller, Identity, Initiator, Role, Subject};
 use model::id::{RequestId, TenantId};
 use model::refusal::{Code, Refusal};
 use model::time::Timestamp;
@@ -79,7 +79,7 @@ impl Custody {
         let Identity::Person(subject) = identity else { return Err(no_tenant(tenant)) };
         let person: Option<Kept<Person>> = load(self.store(), PEOPLE, &key(tenant, &id_of(subject))).await?;
         let person = person.ok_or_else(|| no_tenant(tenant))?.value;
-        let principal = Principal(subject.subject.clone());
+        let principal = subject.principal();
         Ok((Caller { tenant, principal, initiator: Initiator::User, request }, person.roles))
     }
 

@@ -79,6 +79,14 @@ pub struct Subject {
     pub subject: String,
 }
 
+impl Subject {
+    /// The person as records name him: in a form that neither the operator nor a part of the service has, whatever
+    /// the directory calls him.
+    pub fn principal(&self) -> Principal {
+        Principal(format!("person:{}", self.subject))
+    }
+}
+
 /// What somebody who is enrolled in a tenant may do there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

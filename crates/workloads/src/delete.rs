@@ -37,7 +37,7 @@ impl Engine {
             if let Some(filed) = &row.import {
                 batch = batch.delete(IMPORTS, import_key(caller.tenant, container, filed));
             }
-            let more = json!({ "object": object, "version": row.version, "size": row.size });
+            let more = json!({ "objectId": object, "version": row.version, "size": row.size });
             let cause = self.audited(caller, container, "Delete object", more);
             tries += 1;
             match self.store.commit(batch, cause).await {

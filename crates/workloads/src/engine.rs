@@ -86,10 +86,10 @@ impl Engine {
         more: Value,
     ) -> Cause {
         let mut body = json!({
-            "principal": caller.principal,
+            "userId": caller.principal,
             "initiator": caller.initiator,
-            "request": caller.request,
-            "container": container,
+            "requestId": caller.request,
+            "containerId": container,
         });
         if let (Value::Object(body), Value::Object(more)) = (&mut body, more) {
             body.extend(more);

@@ -82,7 +82,7 @@ impl Engine {
                 .expect_absent(OBJECTS, place.key())
                 .put_with_payload(OBJECTS, place.key(), &row, payload)
                 .put(OBJECT_NAMES, name_key(&place, row.generation, &row.name_tag), &json!({}));
-            let more = json!({ "object": place.object, "size": written.size });
+            let more = json!({ "objectId": place.object, "size": written.size });
             Ok(self.store.commit(batch, self.audited(caller, container, "Put object", more)).await?)
         };
         match acknowledged.await {
@@ -156,7 +156,7 @@ impl Engine {
             if old != new {
                 batch = batch.delete(OBJECT_NAMES, old).put(OBJECT_NAMES, new, &json!({}));
             }
-            let more = json!({ "object": object, "version": version, "size": written.size });
+            let more = json!({ "objectId": object, "version": version, "size": written.size });
             let cause = self.audited(caller, container, "Overwrite object", more);
             self.store.commit(batch, cause).await.map_err(|error| match error {
                 CommitError::Conflict { .. } => Missed::Nothing(overtaken(&place)),

@@ -49,6 +49,22 @@ async fn invite(world: &World, by: &Subject, caller: &Caller, role: Role) -> Str
 }
 
 #[tokio::test]
+async fn nobody_reads_as_the_operator_in_the_log_whatever_his_directory_calls_him() {
+    let world = World::new().await;
+    let (tenant, admin, caller) = founded(&world, 1).await;
+    for name in ["operator", "local:0", "sweeper"] {
+        let credential = invite(&world, &admin, &caller, Role::Reader).await;
+        let somebody = somebody(tenant.directory, name);
+        world.custody.redeem(&somebody, request(), &credential).await.expect("enrolled");
+        let person = may(&world.custody, &somebody, tenant.id, Role::Reader).await.expect("a reader");
+        assert_eq!(person.principal, Principal(format!("person:{name}")));
+    }
+    let enrolled = world.audit(&caller, "Person enrolled").await;
+    let who: Vec<&str> = enrolled.iter().filter_map(|record| record["userId"].as_str()).collect();
+    assert_eq!(who, ["person:admin", "person:operator", "person:local:0", "person:sweeper"]);
+}
+
+#[tokio::test]
 async fn a_credential_is_good_once() {
     let world = World::new().await;
     let (tenant, admin, caller) = founded(&world, 1).await;

@@ -204,6 +204,11 @@ async fn every_write_is_in_the_log_of_the_tenant_with_ids_alone() {
     let operations: Vec<&str> = log.iter().map(|record| record.operation.as_str()).collect();
     assert_eq!(operations, ["Create holder", "Put object", "Overwrite object", "Delete object"]);
     for record in log {
+        let words: serde_json::Value = serde_json::from_slice(&record.body).expect("JSON");
+        let me = caller(1);
+        assert_eq!(words["userId"], me.principal.to_string());
+        assert_eq!(words["requestId"], me.request.to_string());
+        assert_eq!(words["containerId"], alice.id.to_string());
         let body = String::from_utf8(record.body).expect("JSON");
         assert!(body.contains(&alice.id.to_string()) && !body.contains("planted"), "{body}");
     }
