@@ -86,7 +86,7 @@ pub struct PolicyHealth {
     pub policy_id: DepId,
     /// Its name.
     pub name: String,
-    /// Whether it would open, and if not, who must act.
+    /// What its root keys say together; in an outage the availability key may serve all the same.
     pub answer: SlotAnswer,
     /// Its two root keys.
     #[schema(min_items = 2, max_items = 2)]

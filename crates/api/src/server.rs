@@ -181,9 +181,13 @@ pub fn broken_by(error: &(dyn Error + 'static)) -> io::ErrorKind {
     faults.next().map_or(io::ErrorKind::ConnectionAborted, io::Error::kind)
 }
 
-/// What the parser found, without the library's sentence before it.
+/// What the parser found, without the library's sentence before it and without a value: it may be a credential.
 fn inner(text: &str) -> String {
     let found = text.split_once(": ").map_or(text, |(_, found)| found);
+    let found = match (found.find('"'), found.rfind('"')) {
+        (Some(first), Some(last)) if first < last => format!("{}…{}", &found[..=first], &found[last..]),
+        _ => found.to_owned(),
+    };
     found.chars().take(MAX_FOUND).collect()
 }
 

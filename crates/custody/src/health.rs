@@ -4,7 +4,7 @@ use model::caller::Caller;
 use model::fault::Fault;
 use model::id::DepId;
 use model::key_identifier::KeyIdentifier;
-use model::refusal::Refusal;
+use model::refusal::{Code, Refusal};
 use model::slot::Slot;
 use model::time::Timestamp;
 use serde_json::json;
@@ -24,7 +24,7 @@ pub struct PolicyHealth {
     pub policy: DepId,
     /// Its name.
     pub name: String,
-    /// Whether it would open, and if not, who must act.
+    /// What its root keys say together; in an outage the availability key may serve all the same.
     pub said: Said,
     /// Its two root keys.
     pub slots: [SlotHealth; 2],
@@ -45,12 +45,25 @@ pub struct SlotHealth {
     pub reason: Option<String>,
 }
 
+impl PolicyHealth {
+    /// A policy of which something that is stored is damaged: it does not hide the others.
+    fn damaged(policy: DepId, name: String, keys: [KeyIdentifier; 2]) -> Self {
+        let slot = |key| SlotHealth { key, said: Said::Faulty, since: None, proved: None, reason: None };
+        Self { policy, name, said: Said::Faulty, slots: keys.map(slot) }
+    }
+}
+
 impl Custody {
     /// Each policy of the caller's tenant, as its keys were last heard.
     pub async fn health(&self, caller: &Caller) -> Result<Vec<PolicyHealth>, Refusal> {
         let mut found = Vec::new();
         for policy in self.policies(caller).await? {
-            found.push(self.health_of(caller, policy).await?);
+            let (id, name) = (policy.id, policy.name.to_string());
+            let keys = policy.keys.clone();
+            found.push(match self.health_of(caller, policy).await {
+                Err(refusal) if refusal.code == Code::Ours => PolicyHealth::damaged(id, name, keys),
+                health => health?,
+            });
         }
         Ok(found)
     }
@@ -60,10 +73,12 @@ impl Custody {
         self.unwrapper().pulse.shut()
     }
 
-    /// Writes a row, durably, to know that the store takes one.
+    /// Writes a row, durably, to know that the store takes one, and looks at the wrap sets.
     pub async fn beat(&self) -> Result<(), Refusal> {
         let batch = Batch::new().put(BEATS, "node", &json!({ "v": 1, "at": self.clock().now() }));
-        self.store().commit(batch, Cause::Housekeeping("whether the store takes a write")).await.map_err(lost)
+        let written = self.store().commit(batch, Cause::Housekeeping("whether the store takes a write"));
+        written.await.map_err(lost)?;
+        self.shelf().places(None, 1).await.map(drop)
     }
 
     async fn health_of(&self, caller: &Caller, policy: Policy) -> Result<PolicyHealth, Refusal> {
@@ -97,7 +112,11 @@ impl Custody {
             for row in &page {
                 // A damaged row is for whoever opens that policy to hear.
                 let Ok(policy) = row.parse::<Policy>() else { continue };
-                let kept = KeptMemories::load(self.store(), policy.tenant, policy.id).await?;
+                let kept = match KeptMemories::load(self.store(), policy.tenant, policy.id).await {
+                    Ok(kept) => kept,
+                    Err(refusal) if refusal.code == Code::Ours => continue,
+                    Err(refusal) => return Err(refusal),
+                };
                 for slot in Slot::BOTH {
                     if let Some((at, _)) = kept.memories.of(slot).denied() {
                         let place = (policy.tenant, policy.id, policy.kind);

@@ -129,14 +129,23 @@ impl Custody {
     }
 
     /// Takes somebody out of the caller's tenant, with the invitations that he made; the last administrator stays.
-    pub async fn remove_person(&self, caller: &Caller, id: &str) -> Result<(), Refusal> {
+    ///
+    /// It is done in the name of an administrator who is still one when it is written.
+    pub async fn remove_person(&self, caller: &Caller, by: &Subject, id: &str) -> Result<(), Refusal> {
         for _ in 0..RACES {
+            let own = key(caller.tenant, &id_of(by));
+            let remover: Option<Kept<Person>> = load(self.store(), PEOPLE, &own).await?;
+            let remover = remover.ok_or_else(|| no_tenant(caller.tenant))?;
             let place = key(caller.tenant, id);
             let leaving: Option<Kept<Person>> = load(self.store(), PEOPLE, &place).await?;
             let unknown = || Refusal::new(Code::NotFound, "nobody of that id is enrolled in the tenant");
             let leaving = leaving.ok_or_else(unknown)?;
             let roster = self.roster(caller.tenant).await?;
-            let batch = Batch::new().expect_version(PEOPLE, &place, leaving.version).delete(PEOPLE, &place);
+            let mut batch = Batch::new().expect_version(PEOPLE, &place, leaving.version);
+            if own != place {
+                batch = batch.expect_version(PEOPLE, &own, remover.version);
+            }
+            let batch = batch.delete(PEOPLE, &place);
             // Every change of the people passes the roster: of two who remove each other, the second looks again.
             let mut batch = roster.changed(batch, caller.tenant, roster.value.people.saturating_sub(1));
             if leaving.value.roles.contains(&Role::Administrator) {

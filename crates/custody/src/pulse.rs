@@ -113,17 +113,19 @@ impl Pulse {
     }
 }
 
-/// What a policy says whose two slots said this: one that opens is enough, one that refuses makes a refusal.
+/// What a policy says whose two slots said this: one that opens is enough; of those that do not, one that refuses
+/// makes a refusal.
 pub(crate) fn together(slots: [Said; 2]) -> Said {
     let any = |said| slots.contains(&said);
     if any(Said::Open) {
         Said::Open
+    } else if any(Said::Nothing) {
+        // The one that was not heard may open.
+        Said::Nothing
     } else if any(Said::Refused) {
         Said::Refused
     } else if any(Said::Faulty) {
         Said::Faulty
-    } else if any(Said::Nothing) {
-        Said::Nothing
     } else {
         Said::Silent
     }

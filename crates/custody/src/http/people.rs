@@ -50,9 +50,10 @@ pub(super) async fn list(
     responses((status = 204, description = "He is out."), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 pub(super) async fn remove(
     Administrator(caller, at): Administrator<OfPerson>,
+    asker: Asker,
     State(custody): State<Custody>,
 ) -> Result<StatusCode, Refused> {
-    custody.remove_person(&caller, &at.person).await?;
+    custody.remove_person(&caller, asker.identity.person()?, &at.person).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

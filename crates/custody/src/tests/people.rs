@@ -162,13 +162,14 @@ async fn the_last_administrator_stays() {
         people.iter().find(|person| person.subject == *who).expect("enrolled").id()
     };
     let people = world.custody.people(&caller).await.expect("people");
-    let refused = world.custody.remove_person(&caller, &id(&people, &admin)).await.expect_err("the last one");
+    let refused =
+        world.custody.remove_person(&caller, &admin, &id(&people, &admin)).await.expect_err("the last one");
     assert_eq!(refused.code, Code::Conflict);
     let second = somebody(tenant.directory, "second");
     let credential = invite(&world, &admin, &caller, Role::Administrator).await;
     world.custody.redeem(&second, request(), &credential).await.expect("enrolled");
-    world.custody.remove_person(&caller, &id(&people, &admin)).await.expect("another one is there");
-    world.custody.remove_person(&caller, &id(&people, &reader)).await.expect("no administrator");
+    world.custody.remove_person(&caller, &admin, &id(&people, &admin)).await.expect("another one is there");
+    world.custody.remove_person(&caller, &second, &id(&people, &reader)).await.expect("no administrator");
     assert_eq!(
         may(&world.custody, &admin, tenant.id, Role::Reader).await.expect_err("gone").code,
         Code::NotFound
@@ -186,10 +187,10 @@ async fn two_administrators_who_remove_each_other_leave_one() {
     let (_, entered) = world.custody.redeem(&second, request(), &credential).await.expect("enrolled");
     let people = world.custody.people(&caller).await.expect("people");
     let first = people.iter().find(|person| person.subject == admin).expect("enrolled").id();
-    let second = entered.id();
+    let (other_one, second) = (second, entered.id());
     let (one, other) = futures::join!(
-        world.custody.remove_person(&caller, &first),
-        world.custody.remove_person(&caller, &second),
+        world.custody.remove_person(&caller, &other_one, &first),
+        world.custody.remove_person(&caller, &admin, &second),
     );
     assert_ne!(one.is_ok(), other.is_ok(), "{one:?} {other:?}");
     assert_eq!(world.custody.people(&caller).await.expect("people").len(), 1);
@@ -224,7 +225,7 @@ async fn what_an_administrator_invited_goes_with_him_and_is_withdrawn_by_another
         may(&world.custody, &second, tenant.id, Role::Administrator).await.expect("an administrator");
     let kept = invite(&world, &second, &seconds, Role::Administrator).await;
     let other = invite(&world, &admin, &caller, Role::Reader).await;
-    world.custody.remove_person(&caller, &entered.id()).await.expect("out");
+    world.custody.remove_person(&caller, &admin, &entered.id()).await.expect("out");
     let back = world.custody.redeem(&second, request(), &kept).await.expect_err("his own way back is shut");
     assert_eq!(back.code, Code::Forbidden);
     let after = world.custody.invite(&seconds, &second, BTreeSet::from([Role::Reader])).await;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crypto::{Dep, Key, Seed, WrapSet, WrapSetFault};
 use futures::future::{Either, select};
 use model::caller::Caller;
-use model::fault::{Answer, CredentialOwner};
+use model::fault::{Answer, CredentialOwner, Fault};
 use model::id::RequestId;
 use model::key_identifier::KeyIdentifier;
 use model::lease::HoldGround;
@@ -206,9 +206,11 @@ impl Run<'_> {
             let turn = machine.answered(reply, &kept.memories, clock.now());
             let (mut batch, mut records, mut fence) = (Batch::new(), Vec::new(), None);
             let mut known = self.policy.epoch;
+            let mut denied_since = kept.memories.of(slot).denied().map(|(since, _)| since);
             if let Some((slot, event)) = &turn.remember {
                 let remembered = kept.memories.of(*slot).after(event);
                 batch = kept.put(batch, *slot, &remembered.memory);
+                denied_since = remembered.memory.denied().map(|(since, _)| since);
                 if remembered.newly_denied {
                     let mut policy = self.unwrapper.policy(self.caller, self.policy.id).await?;
                     // Only who knew the epoch before this denial knows the one after it: if another denial came
@@ -238,7 +240,11 @@ impl Run<'_> {
             }
             let fault = heard.answer.judge(CredentialOwner::Operator).map(|finding| finding.fault);
             let place = (self.caller.tenant, self.policy.id, self.policy.kind);
-            self.unwrapper.pulse.note(place, slot, fault, heard.heard);
+            match denied_since {
+                // Whatever this answer was, what counts of the slot is a denial.
+                Some(since) => self.unwrapper.pulse.note(place, slot, Some(Fault::Denied), since),
+                None => self.unwrapper.pulse.note(place, slot, fault, heard.heard),
+            }
             self.policy.epoch = known;
             self.machine = machine;
             self.basis = turn.remember.is_none().then_some(kept);

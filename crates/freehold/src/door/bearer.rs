@@ -55,6 +55,9 @@ pub(super) async fn identify(
     if head.alg != Algorithm::RS256 {
         return Err(no("it is not signed with RS256"));
     }
+    if head.crit.is_some() {
+        return Err(no("it asks for an extension that is not known here"));
+    }
     let kid = head.kid.ok_or_else(|| no("it does not name the key that signed it"))?;
     let key = issuer.key(directory, &kid).await?;
     let key = key.ok_or_else(|| unsigned("its issuer has no key of that name"))?;

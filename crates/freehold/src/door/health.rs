@@ -86,7 +86,7 @@ impl Door {
             Ok(Err(refusal)) => vec![format!("the store cannot be written: {}", refusal.code.slug())],
             Err(_) => vec!["the store does not answer".to_owned()],
         };
-        *last = Some((now, broken.clone()));
+        *last = Some((self.0.edge.clock.moment(), broken.clone()));
         broken
     }
 }

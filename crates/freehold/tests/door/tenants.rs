@@ -60,6 +60,9 @@ async fn bad_requests_name_the_field_and_the_rule() {
         let detail = refused.body["detail"].as_str().expect("a detail");
         assert!(detail.contains(word), "{body}: {detail}");
     }
+    let secret = world.post("/v1/enrolment", &world.operator, json!("fhin_of_somebody")).await;
+    secret.refused("FH3001");
+    assert!(!secret.body.to_string().contains("of_somebody"), "{}", secret.body);
     let long = json!({ "name": "x".repeat(70_000), "directoryId": directory });
     world.post("/v1/tenants", &world.operator, long).await.refused("FH3006");
     let text = world.http.post(format!("{}/v1/tenants", world.base)).bearer_auth(&world.operator).body("{}");
