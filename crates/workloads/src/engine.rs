@@ -14,6 +14,7 @@ use model::time::Clock;
 use serde_json::{Value, json};
 use store::{AuditEntry, Blobs, Cause, Store, Table};
 
+use crate::budget::Budget;
 use crate::fault::{bug, damaged, no_object, trouble};
 use crate::ids::Ids;
 use crate::object::{ObjectRow, Payload, Place};
@@ -41,6 +42,8 @@ pub struct Engine {
     pub(crate) keys: Arc<dyn Keys>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
+    /// How much content may be in flight.
+    pub(crate) budget: Budget,
     ids: Arc<Ids>,
 }
 
@@ -61,7 +64,8 @@ impl Engine {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Self {
-        Self { store, blobs, keys, clock, random, ids: Arc::default() }
+        let budget = Budget::new(clock.clone());
+        Self { store, blobs, keys, clock, random, budget, ids: Arc::default() }
     }
 
     /// A new object id, greater than every one before.

@@ -9,6 +9,7 @@
 //! their door on the network.
 
 mod blob;
+mod budget;
 mod delete;
 mod engine;
 mod fault;
@@ -30,6 +31,7 @@ mod sweep;
 mod tag;
 mod write;
 
+pub use budget::{IN_FLIGHT, IN_FLIGHT_OF_TENANT};
 pub use engine::{Engine, TABLES};
 pub use find::MAX_NAMESAKES;
 pub use holder::{Holder, HolderKind, HolderPage, MAX_HOLDERS};

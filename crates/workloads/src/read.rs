@@ -1,7 +1,7 @@
 //! Reading: the whole of an object or a range of it, blob by blob.
 //!
 //! Owns [`Download`]. The lease is asked again for every blob, after its bytes were fetched and before they
-//! are opened; no more than a sealed blob and its content are held at a time. A version that is replaced
+//! are opened; no more than a sealed piece and its content are held at a time, and the content out of the budget. A version that is replaced
 //! while it is read ends in `Conflict`, never in bytes of two versions.
 
 use std::ops::Range;
@@ -16,6 +16,7 @@ use model::refusal::{Code, Refusal};
 use store::StoreError;
 
 use crate::blob::Address;
+use crate::budget::{WAIT, WAIT_MIDWAY};
 use crate::engine::{Engine, Found};
 use crate::fault::{damaged, trouble};
 use crate::lease::KeyInUse;
@@ -34,6 +35,8 @@ pub struct Download {
     /// The sealed content, where it sits in the row.
     content: Option<Stored>,
     next: u64,
+    /// The longest piece.
+    longest: u64,
 }
 
 impl Engine {
@@ -52,7 +55,17 @@ impl Engine {
         let (details, _) = key.with(|key| open_details(key, &place, &row, &payload.details)).await??;
         let entry = row.entry(object, Ok(details));
         let (range, content) = (0..row.size, payload.content);
-        let whole = Download { entry, range, engine: self.clone(), place, row, key, content, next: 0 };
+        let whole = Download {
+            entry,
+            range,
+            engine: self.clone(),
+            place,
+            row,
+            key,
+            content,
+            next: 0,
+            longest: BLOB as u64,
+        };
         match wanted {
             Some(range) => whole.only(range),
             None => Ok(whole),
@@ -77,6 +90,12 @@ impl Download {
         Ok(self)
     }
 
+    /// In pieces of at most this length, which a slow client holds one of.
+    pub fn in_pieces_of(mut self, longest: usize) -> Self {
+        self.longest = (longest as u64).clamp(1, BLOB as u64);
+        self
+    }
+
     /// The next piece, at most 8 MiB; `None` after the last.
     ///
     /// After a refusal the content is incomplete; asking again tries the same piece again.
@@ -86,15 +105,18 @@ impl Download {
         }
         let number = u16::try_from(self.next / BLOB as u64).expect("an object has at most 32,768 blobs");
         let start = u64::from(number) * BLOB as u64;
-        let wanted = self.next - start..self.row.blob_len(number).min(self.range.end - start);
+        let from = self.next - start;
+        let wanted = from..self.row.blob_len(number).min(self.range.end - start).min(from + self.longest);
         let end = start + wanted.end;
+        let wait = if self.next == self.range.start { WAIT } else { WAIT_MIDWAY };
+        let share = self.engine.budget.share(self.place.tenant, (wanted.end - from) as usize, wait).await?;
         let piece = match self.content.clone() {
             Some(content) => self.open_in_row(&content, wanted).await,
             None if wanted == (0..self.row.blob_len(number)) => self.open_blob(number).await,
             None => self.open_range(number, wanted).await,
         }?;
         self.next = end;
-        Ok(Some(piece))
+        Ok(Some(share.carried_by(piece)))
     }
 
     /// The pieces as a stream; it ends after the first refusal.
@@ -109,9 +131,6 @@ impl Download {
     pub async fn bytes(mut self) -> Result<Bytes, Refusal> {
         let mut all = Vec::new();
         while let Some(piece) = self.next().await? {
-            if all.is_empty() && self.next >= self.range.end {
-                return Ok(piece);
-            }
             all.extend_from_slice(&piece);
         }
         Ok(all.into())

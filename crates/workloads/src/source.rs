@@ -95,6 +95,18 @@ impl Source {
         Self { ahead, rest: Rest::Stream(stream) }
     }
 
+    /// Whether the content is shorter than `len`, of which so much is read ahead; a file may say no untried.
+    pub(crate) async fn is_shorter_than(&mut self, len: usize) -> Result<bool, Refusal> {
+        if self.ahead.len() >= len || matches!(self.rest, Rest::Reader(_)) {
+            return Ok(false);
+        }
+        let piece = self.piece(len).await?;
+        let short = piece.len() < len;
+        // What came beyond is the rest of one frame.
+        self.ahead = if self.ahead.is_empty() { piece } else { [piece, self.ahead.clone()].concat().into() };
+        Ok(short)
+    }
+
     /// The next `len` bytes; fewer only at the end.
     pub(crate) async fn piece(&mut self, len: usize) -> Result<Bytes, Refusal> {
         if self.ahead.len() >= len {
@@ -172,6 +184,7 @@ mod tests {
     async fn every_content_comes_in_pieces_of_the_length_that_is_asked_for() {
         for content in contents(b"0123456789") {
             let mut source = Source::open(content).await.expect("it opens");
+            assert!(!source.is_shorter_than(10).await.expect("it reads"));
             for expected in ["0123", "4567", "89", "", ""] {
                 assert_eq!(source.piece(4).await.expect("it reads"), expected);
             }

@@ -14,12 +14,13 @@ use store::limits::LONGEST_PUT;
 use store::{Batch, CommitError};
 
 use crate::blob::Writing;
+use crate::budget::{Share, WAIT};
 use crate::engine::{Engine, OBJECT_NAMES, OBJECTS, name_key};
 use crate::fault::Missed;
 use crate::lease::KeyInUse;
 use crate::mail::Mark;
 use crate::name::Name;
-use crate::object::{Body, Draft, Kind, ObjectRow, Place, blobs_of, open_details};
+use crate::object::{BLOB, Body, Draft, INLINE, Kind, ObjectRow, Place, blobs_of, open_details};
 use crate::source::{Content, Source};
 use crate::tag::Attempt;
 
@@ -67,7 +68,8 @@ impl Engine {
         let started = self.clock.moment();
         let place = Place { tenant: caller.tenant, container, object: self.new_object() };
         let Put { name, kind, content } = put;
-        let source = Source::open(content).await?;
+        let mut source = Source::open(content).await?;
+        let _share = self.share_of(caller, &mut source).await?;
         let writing = Writing { engine: self, key: &mut key, place: &place, kind, digester: None };
         let (body, _) = writing.all(source).await?;
         let written = written(&place, 1, &body);
@@ -129,7 +131,8 @@ impl Engine {
         let mut key = KeyInUse::to_seal(&self.keys, caller, container).await?;
         self.note_generation(caller, &mut holder, key.generation()).await?;
         let started = self.clock.moment();
-        let source = Source::open(content).await?;
+        let mut source = Source::open(content).await?;
+        let _share = self.share_of(caller, &mut source).await?;
         let kind = before.row.kind;
         let writing = Writing { engine: self, key: &mut key, place: &place, kind, digester: None };
         let (body, _) = writing.all(source).await?;
@@ -168,6 +171,14 @@ impl Engine {
         }
         self.drop_blobs(&place, before.row.attempt, before.row.blobs).await;
         Ok(written)
+    }
+
+    /// What a write may hold of the budget: a blob, unless all of the content fits into its row.
+    async fn share_of(&self, caller: &Caller, source: &mut Source) -> Result<Option<Share>, Refusal> {
+        if source.is_shorter_than(INLINE).await? {
+            return Ok(None);
+        }
+        self.budget.share(caller.tenant, BLOB, WAIT).await.map(Some)
     }
 
     /// Removes the blobs of a version that was refused, unless its row may be there all the same.

@@ -25,6 +25,9 @@ use crate::read::Download;
 use crate::source::Content;
 use crate::write::Replacement;
 
+/// Content that is opened at a time; what a client that reads slowly holds.
+const PIECE: usize = 1 << 20;
+
 #[utoipa::path(
     get,
     path = "/v1/tenants/{tenant}/containers/{container}/objects/{object}/content",
@@ -73,7 +76,7 @@ pub(super) async fn read(
     State(http): State<Http>,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
-    let mut download = http.engine.read(&caller, at.container, at.object, None).await?;
+    let mut download = http.engine.read(&caller, at.container, at.object, None).await?.in_pieces_of(PIECE);
     let size = download.entry.size;
     let status = match asked_for(&headers, &download.entry) {
         Wanted::All => StatusCode::OK,

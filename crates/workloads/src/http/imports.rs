@@ -28,8 +28,10 @@ use model::refusal::{Code, Refusal};
 use super::content::essence;
 use super::objects::marked;
 use super::{Http, InContainer, TAG, Writer};
+use crate::budget::{Share, WAIT};
 use crate::engine::Engine;
 use crate::import::{Acknowledged, Item, Outcome, Stopped, Summary};
+use crate::object::BLOB;
 use crate::source::Content;
 
 /// Bytes of lines that wait to be read; above it no further item is begun.
@@ -69,12 +71,13 @@ pub(super) async fn import(
         return Err(Refusal::new(Code::BadRequest, format!("content-type: expected {IMPORT}")).into());
     }
     http.engine.holder(&caller, at.container).await?;
+    let share = http.engine.budget.share(caller.tenant, BLOB, WAIT).await?;
     let headers = [
         (header::CONTENT_TYPE, NDJSON),
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    let mut answer = Answer::new(http.engine, caller, at.container, body);
+    let mut answer = Answer::new(http.engine, caller, at.container, body, share);
     let lines = poll_fn(move |cx| answer.poll_lines(cx).map(|lines| lines.map(Ok::<_, io::Error>)));
     Ok((StatusCode::OK, headers, Body::from_stream(lines)).into_response())
 }
@@ -94,13 +97,14 @@ enum Stage {
 }
 
 impl Answer {
-    fn new(engine: Engine, caller: Caller, container: ContainerId, body: Body) -> Self {
+    fn new(engine: Engine, caller: Caller, container: ContainerId, body: Body, share: Share) -> Self {
         let request = caller.request;
         let (incoming, lines) = (Shared::new(Incoming::new(body)), Shared::new(BytesMut::new()));
         let items = items(incoming.clone(), lines.clone());
         let told = lines.clone();
         let running = async move {
             let tell = |one: &Acknowledged| put_line(&mut told.lock(), &ImportLine::Item(line(one, request)));
+            let _share = share;
             engine.import(&caller, container, items, tell).await
         };
         Self { request, incoming, lines, stage: Stage::Running(Box::pin(running)) }

@@ -95,7 +95,7 @@ pub(crate) struct World {
     pub(crate) fabrikam: Tenant,
     router: Router,
     vaults: Vaults,
-    clock: ManualClock,
+    pub(crate) clock: ManualClock,
     _replica: TempDir,
 }
 
