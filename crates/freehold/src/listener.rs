@@ -2,26 +2,22 @@
 //!
 //! Owns the socket and its bounds. What is answered is the router's. Without TLS it listens on loopback alone.
 
-use std::future::{Ready, ready};
+mod held;
+
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::Extension;
-use axum::middleware::AddExtension;
 use axum_server::Handle;
-use axum_server::accept::Accept;
 use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use rustls::ServerConfig;
-use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinHandle;
-use tower::Layer;
 
-/// Connections that one listener holds open at once; the next one is closed on arrival.
-pub const MAX_CONNECTIONS: usize = 1024;
+use self::held::{Bounded, IDLE};
+pub use self::held::{MAX_CONNECTIONS, MAX_FROM_PEER};
+
 /// How long a client may take for its TLS handshake.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest head of a request on HTTP/2: the longest token and the longest name of an object fit into it.
@@ -101,6 +97,16 @@ impl Listener {
         transport: Transport,
         router: Router,
     ) -> Result<Self, ListenError> {
+        Self::open(setting, address, transport, router, IDLE)
+    }
+
+    fn open(
+        setting: &'static str,
+        address: SocketAddr,
+        transport: Transport,
+        router: Router,
+        idle: Duration,
+    ) -> Result<Self, ListenError> {
         if matches!(transport, Transport::Plain) && !address.ip().is_loopback() {
             return Err(ListenError::Plain { address, setting });
         }
@@ -114,7 +120,7 @@ impl Listener {
         let mut http2 = server.http_builder().http2();
         http2.keep_alive_interval(PING_EVERY).keep_alive_timeout(PING_TIMEOUT);
         http2.max_concurrent_streams(MAX_STREAMS).max_header_list_size(HEAD_BYTES);
-        let bounded = Bounded(Arc::new(Semaphore::new(MAX_CONNECTIONS)));
+        let bounded = Bounded::new(idle);
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         let (task, certificate) = match transport {
             Transport::Plain => (tokio::spawn(server.acceptor(bounded).serve(service)), None),
@@ -186,25 +192,6 @@ fn bracketed(address: &SocketAddr) -> String {
     }
 }
 
-/// Lets a bounded number of connections in; each carries its permit until it ends.
-#[derive(Debug, Clone)]
-struct Bounded(Arc<Semaphore>);
-
-impl<S> Accept<TcpStream, S> for Bounded {
-    type Stream = TcpStream;
-    // A connection's service lives as long as the connection, and so does what it adds to requests.
-    type Service = AddExtension<S, Arc<OwnedSemaphorePermit>>;
-    type Future = Ready<io::Result<(Self::Stream, Self::Service)>>;
-
-    fn accept(&self, stream: TcpStream, service: S) -> Self::Future {
-        // Waiting here would only move the queue into memory, where it has no bound.
-        let permit = Arc::clone(&self.0).try_acquire_owned().map_err(io::Error::other);
-        // The end of an answer would otherwise wait until the client has acknowledged its beginning: 40 ms for each.
-        let permit = permit.and_then(|permit| stream.set_nodelay(true).map(|()| permit));
-        ready(permit.map(|permit| (stream, Extension(Arc::new(permit)).layer(service))))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::{IpAddr, Ipv4Addr};
@@ -215,6 +202,7 @@ mod tests {
     use reqwest::{Client, Error};
     use tempfile::TempDir;
     use tokio::io::AsyncReadExt;
+    use tokio::net::TcpStream;
     use tokio::sync::Notify;
 
     use super::*;
@@ -227,6 +215,9 @@ mod tests {
     use model::time::Clock;
 
     const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+    /// An idle bound that a test can wait for.
+    const SHORT: Duration = Duration::from_millis(100);
 
     fn router() -> Router {
         let peer = |ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.ip().to_string() };
@@ -397,16 +388,46 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_connection_too_many_is_closed_on_arrival() {
-        let bounded = Bounded(Arc::new(Semaphore::new(1)));
-        let socket = tokio::net::TcpListener::bind(ANY).await.expect("a port");
-        let address = socket.local_addr().expect("an address");
-        let connection = || async { TcpStream::connect(address).await.expect("connected") };
-        let first = bounded.accept(connection().await, router()).await.expect("let in");
-        assert!(first.0.nodelay().expect("a socket"), "an answer is not held back");
-        assert!(bounded.accept(connection().await, router()).await.is_err());
-        drop(first);
-        assert!(bounded.accept(connection().await, router()).await.is_ok());
+    async fn a_connection_without_a_request_is_closed_and_its_client_connects_again() {
+        let keep = folder();
+        let certificate = certificate(&keep, &SystemClock);
+        let tls = Transport::Tls(certificate.server_config());
+        let listener = Listener::open("vault.listen", ANY, tls, router(), SHORT).expect("listening");
+        let (address, port) = (listener.address(), listener.address().port());
+        let client = client(&certificate, address);
+        for _ in 0..3 {
+            ask(&client, port).await.expect("an answer");
+            while listener.connections() > 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        listener.kill().await;
+    }
+
+    #[tokio::test]
+    async fn a_connection_with_an_open_request_is_not_without_one() {
+        let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let slow = {
+            let (begun, go) = (begun.clone(), go.clone());
+            get(move || async move {
+                begun.notify_one();
+                go.notified().await;
+                "done"
+            })
+        };
+        let router = Router::new().route("/", slow);
+        let listener = Listener::open("service.listen", ANY, Transport::Plain, router, SHORT);
+        let listener = listener.expect("listening");
+        let address = listener.address();
+        let request = tokio::spawn(async move {
+            reqwest_plain().get(format!("http://{address}/")).send().await?.text().await
+        });
+        begun.notified().await;
+        // Many looks at the connection fit into this; one that is taken for idle is cut after two SHORT.
+        tokio::time::sleep(4 * SHORT).await;
+        go.notify_one();
+        assert_eq!(request.await.expect("a task").expect("an answer"), "done");
+        listener.kill().await;
     }
 
     #[tokio::test]
