@@ -3,6 +3,7 @@
 //! Owns the composition of the rooms' routes and what every call passes on its way (spec/http-api.md). What a route
 //! does is the room's that owns its noun; who somebody is, is `bearer`'s.
 
+mod answer;
 mod bearer;
 mod body;
 mod document;
@@ -59,6 +60,7 @@ impl Door {
             .method_not_allowed_fallback(no_such_method)
             .layer(middleware::from_fn_with_state(self.clone(), passage::pass))
             .layer(middleware::map_request(body::whole))
+            .layer(middleware::map_response(answer::taken))
     }
 
     /// From now on the service says that it is not ready; whoever is in is served to the end.
