@@ -17,12 +17,13 @@ use crate::object::Place;
 impl Engine {
     /// Removes an object with all its bytes; an import of the same file brings it in again.
     ///
-    /// Readers that are in the middle of it are cut with `NotFound`.
+    /// `Conflict` when a version is expected and another one is there. Readers that are in the middle of it are cut with `NotFound`.
     pub async fn delete(
         &self,
         caller: &Caller,
         container: ContainerId,
         object: ObjectId,
+        version: Option<u32>,
     ) -> Result<(), Refusal> {
         self.ready_holder(caller, container).await?;
         let place = Place { tenant: caller.tenant, container, object };
@@ -30,6 +31,7 @@ impl Engine {
         loop {
             let found = self.object_row(&place).await?;
             let row = &found.row;
+            row.must_be_at(version, object)?;
             let mut batch = Batch::new()
                 .expect_version(OBJECTS, place.key(), found.version)
                 .delete(OBJECTS, place.key())

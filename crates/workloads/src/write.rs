@@ -108,16 +108,7 @@ impl Engine {
         let place = Place { tenant: caller.tenant, container, object };
         let before = self.object_row(&place).await?;
         let Replacement { name, version: expected, content } = replacement;
-        let present = before.row.version;
-        match expected {
-            Some(expected) if expected > present || expected == 0 => {
-                let never =
-                    format!("there never was a version {expected} of object {object}; it is at {present}");
-                return Err(Refusal::new(Code::Conflict, never));
-            }
-            Some(expected) if expected < present => return Err(overtaken(&place)),
-            _ => {}
-        }
+        before.row.must_be_at(expected, object)?;
         let mut old = KeyInUse::to_open(&self.keys, caller, container, before.row.generation).await?;
         let open = |key: &Key<Container>| open_details(key, &place, &before.row, &before.payload.details);
         let (details, digest) = old.with(open).await??;
@@ -162,7 +153,7 @@ impl Engine {
             let more = json!({ "objectId": object, "version": version, "size": written.size });
             let cause = self.audited(caller, container, "Overwrite object", more);
             self.store.commit(batch, cause).await.map_err(|error| match error {
-                CommitError::Conflict { .. } => Missed::Nothing(overtaken(&place)),
+                CommitError::Conflict { .. } => Missed::Nothing(overtaken(object)),
                 error => error.into(),
             })
         };
@@ -226,6 +217,22 @@ pub(crate) fn written(place: &Place, version: u32, body: &Body) -> Written {
     Written { id: place.object, version, size: body.size, mark: body.letter.mark }
 }
 
-fn overtaken(place: &Place) -> Refusal {
-    Refusal::new(Code::Conflict, format!("object {} was changed by somebody else first", place.object))
+impl ObjectRow {
+    /// Refuses when the version that is there is not the expected one; `None` expects any.
+    pub(crate) fn must_be_at(&self, expected: Option<u32>, object: ObjectId) -> Result<(), Refusal> {
+        match expected {
+            Some(expected) if expected > self.version || expected == 0 => {
+                let present = self.version;
+                let never =
+                    format!("there never was a version {expected} of object {object}; it is at {present}");
+                Err(Refusal::new(Code::Conflict, never))
+            }
+            Some(expected) if expected < self.version => Err(overtaken(object)),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn overtaken(object: ObjectId) -> Refusal {
+    Refusal::new(Code::Conflict, format!("object {object} was changed by somebody else first"))
 }

@@ -183,7 +183,7 @@ impl Objects {
     /// Removes one.
     pub(super) async fn delete(&self, object: ObjectId) -> Result<(), Failure> {
         match &self.at {
-            At::Here { engine, caller } => engine.delete(caller, self.container, object).await?,
+            At::Here { engine, caller } => engine.delete(caller, self.container, object, None).await?,
             At::There(client) => client.delete_object(self.tenant, self.container, object).await?,
         }
         Ok(())

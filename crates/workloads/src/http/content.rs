@@ -144,7 +144,7 @@ pub(super) async fn replace(
         Some(header) => Some(Name::from_bytes(&text::disposed(Some(header))?)?),
         None => None,
     };
-    let version = expected(header_text(&headers, &header::IF_MATCH)?)?;
+    let version = expected(&headers)?;
     let replacement = Replacement { name, version, content: streamed(body) };
     let written = http.engine.overwrite(&caller, at.container, at.object, replacement).await?;
     let tag = [(header::ETAG, entity_tag(written.version))];
@@ -178,8 +178,17 @@ pub(super) fn essence(headers: &HeaderMap) -> Option<String> {
     text.split(';').next().map(|essence| essence.trim().to_ascii_lowercase())
 }
 
-/// The version that `If-Match` asks for; `None` for any.
-fn expected(if_match: Option<&str>) -> Result<Option<u32>, Refusal> {
+/// The version that a change is for; `None` for any. Conditions that are not looked at are refused.
+pub(super) fn expected(headers: &HeaderMap) -> Result<Option<u32>, Refusal> {
+    for other in [header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE] {
+        if headers.contains_key(&other) {
+            return Err(Refusal::new(Code::BadRequest, format!("{other}: a change takes if-match alone")));
+        }
+    }
+    matched(header_text(headers, &header::IF_MATCH)?)
+}
+
+fn matched(if_match: Option<&str>) -> Result<Option<u32>, Refusal> {
     let Some(tag) = if_match.map(str::trim).filter(|tag| *tag != "*") else { return Ok(None) };
     let version =
         tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).and_then(|tag| tag.parse().ok());
@@ -315,11 +324,11 @@ mod tests {
 
     #[test]
     fn an_entity_tag_is_one_of_ours_or_refused() {
-        assert_eq!(expected(None), Ok(None));
-        assert_eq!(expected(Some("*")), Ok(None));
-        assert_eq!(expected(Some(" \"3\" ")), Ok(Some(3)));
+        assert_eq!(matched(None), Ok(None));
+        assert_eq!(matched(Some("*")), Ok(None));
+        assert_eq!(matched(Some(" \"3\" ")), Ok(Some(3)));
         for other in ["", "3", "W/\"3\"", "\"03\"", "\"+3\"", "\"3\", \"4\"", "\"4294967296\""] {
-            assert!(expected(Some(other)).is_err(), "{other}");
+            assert!(matched(Some(other)).is_err(), "{other}");
         }
     }
 }

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use model::id::RequestId;
 
-use super::content::{entity_tag, essence, header_text, streamed};
+use super::content::{entity_tag, essence, expected, header_text, streamed};
 use super::{Http, InContainer, InObject, Reader, TAG, Writer};
 use crate::list::{MAX_OBJECTS, Page};
 use crate::mail::Mark;
@@ -127,15 +127,19 @@ pub(super) async fn show(
     tag = TAG,
     operation_id = "deleteObject",
     summary = "Delete an object with its content; it needs no key",
-    params(InObject),
+    params(
+        InObject,
+        ("if-match" = Option<String>, Header, description = "Deletes this version alone: its entity tag, or `*`."),
+    ),
     responses((status = 204, description = "It is gone."), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")),
     security(("bearer" = ["writer"])),
 )]
 pub(super) async fn delete(
     Writer(caller, at): Writer<InObject>,
     State(http): State<Http>,
+    headers: HeaderMap,
 ) -> Result<StatusCode, Refused> {
-    http.engine.delete(&caller, at.container, at.object).await?;
+    http.engine.delete(&caller, at.container, at.object, expected(&headers)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

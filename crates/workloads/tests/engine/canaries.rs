@@ -99,7 +99,7 @@ async fn no_planted_word_reaches_the_disk_or_a_log() {
             content: planted(1, 500).into(),
         };
         world.engine.overwrite(&me, alice.id, listed[0].id, replacement).await.expect("it is replaced");
-        world.engine.delete(&me, alice.id, listed[1].id).await.expect("it is deleted");
+        world.engine.delete(&me, alice.id, listed[1].id, None).await.expect("it is deleted");
         world.engine.find(&me, alice.id, &name("zanzibar-name/new")).await.expect("a lookup");
         // Damage is logged with ids alone.
         let blob: store::BlobName = world.blob_names().await[0].parse().expect("a name");

@@ -126,7 +126,7 @@ async fn a_crash_of_a_put_or_a_delete_is_all_or_nothing() {
 
         let object = world.put(&caller(1), &alice, "other", &content).await.id;
         crash(&faults, after, 1);
-        world.engine.delete(&caller(1), alice.id, object).await.expect_err("it crashed");
+        world.engine.delete(&caller(1), alice.id, object, None).await.expect_err("it crashed");
         faults.restart();
         assert_eq!(world.content(&caller(1), &alice, object).await.is_ok(), !after);
         let found = world.engine.find(&caller(1), alice.id, &name("other")).await.expect("a lookup");

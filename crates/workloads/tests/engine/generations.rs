@@ -54,7 +54,7 @@ async fn an_overwrite_moves_an_object_to_the_present_generation_with_its_name_an
     assert_eq!(found.iter().map(|entry| entry.id).collect::<Vec<_>>(), [object]);
     let again = world.import(&me, &alice, items()).await.expect("it runs");
     assert_eq!((again.already_there, again.imported), (1, 0));
-    world.engine.delete(&me, alice.id, object).await.expect("it is deleted");
+    world.engine.delete(&me, alice.id, object, None).await.expect("it is deleted");
     let again = world.import(&me, &alice, items()).await.expect("it runs");
     assert_eq!((again.already_there, again.imported), (0, 1));
 }

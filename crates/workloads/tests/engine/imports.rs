@@ -141,7 +141,7 @@ async fn a_deleted_object_is_brought_in_again_and_an_overwritten_one_is_not() {
     let items = || vec![item("a", Kind::File, vec![1]), item("b", Kind::File, vec![2])];
     world.import(&me, &alice, items()).await.expect("it runs");
     let listed = world.all(&me, &alice).await;
-    world.engine.delete(&me, alice.id, listed[0].id).await.expect("it is deleted");
+    world.engine.delete(&me, alice.id, listed[0].id, None).await.expect("it is deleted");
     let replacement = freehold_workloads::Replacement {
         name: None,
         version: None,

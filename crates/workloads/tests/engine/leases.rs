@@ -42,7 +42,7 @@ async fn data_can_be_deleted_while_its_keys_are_refused() {
     let alice = world.mailbox(&caller(1), "alice@contoso.com").await;
     let written = world.put(&caller(1), &alice, "plan", &noise(1, INLINE)).await;
     world.keys.refuse(Code::RefusedByCustomer);
-    world.engine.delete(&caller(1), alice.id, written.id).await.expect("it needs no key");
+    world.engine.delete(&caller(1), alice.id, written.id, None).await.expect("it needs no key");
     assert_eq!(world.blob_names().await, [""; 0]);
 }
 

@@ -93,7 +93,7 @@ async fn a_name_finds_every_object_that_bears_it_and_no_other() {
 
     let renamed = Replacement { name: Some(name("c")), version: None, content: Bytes::new().into() };
     world.engine.overwrite(&caller(1), alice.id, one.id, renamed).await.expect("it is replaced");
-    world.engine.delete(&caller(1), alice.id, other.id).await.expect("it is deleted");
+    world.engine.delete(&caller(1), alice.id, other.id, None).await.expect("it is deleted");
     assert_eq!(found("a/b").await, [two.id]);
     assert_eq!(found("c").await, [one.id]);
     assert_eq!(found("a/B").await, []);
@@ -172,7 +172,7 @@ async fn a_version_that_is_replaced_while_it_is_read_ends_in_a_conflict() {
     assert_eq!(reader.next().await.expect_err("the version is gone").code, Code::Conflict);
 
     let mut reader = world.engine.read(&caller(1), alice.id, first.id, Some(5..9)).await.expect("it opens");
-    world.engine.delete(&caller(1), alice.id, first.id).await.expect("it is deleted");
+    world.engine.delete(&caller(1), alice.id, first.id, None).await.expect("it is deleted");
     assert_eq!(reader.next().await.expect_err("the object is gone").code, Code::NotFound);
 }
 
@@ -182,10 +182,10 @@ async fn a_deleted_object_is_gone_with_all_its_bytes() {
     let alice = world.mailbox(&caller(1), "alice@contoso.com").await;
     let large = world.put(&caller(1), &alice, "large", &noise(1, BLOB + 1)).await;
     let small = world.put(&caller(1), &alice, "small", b"x").await;
-    world.engine.delete(&caller(1), alice.id, large.id).await.expect("it is deleted");
+    world.engine.delete(&caller(1), alice.id, large.id, None).await.expect("it is deleted");
     let gone = world.content(&caller(1), &alice, large.id).await;
     assert_eq!(gone.expect_err("it is deleted").code, Code::NotFound);
-    let again = world.engine.delete(&caller(1), alice.id, large.id).await;
+    let again = world.engine.delete(&caller(1), alice.id, large.id, None).await;
     assert_eq!(again.expect_err("it is deleted").code, Code::NotFound);
     assert_eq!(world.blob_names().await, [""; 0]);
     assert_eq!(world.all(&caller(1), &alice).await.len(), 1);
@@ -199,7 +199,7 @@ async fn every_write_is_in_the_log_of_the_tenant_with_ids_alone() {
     let written = world.put(&caller(1), &alice, "planted-name", b"planted-body").await;
     let replacement = Replacement { name: None, version: None, content: Bytes::new().into() };
     world.engine.overwrite(&caller(1), alice.id, written.id, replacement).await.expect("it is replaced");
-    world.engine.delete(&caller(1), alice.id, written.id).await.expect("it is deleted");
+    world.engine.delete(&caller(1), alice.id, written.id, None).await.expect("it is deleted");
     let log = world.store.audit(&caller(1).tenant.to_string(), 0, 100).await.expect("a log");
     let operations: Vec<&str> = log.iter().map(|record| record.operation.as_str()).collect();
     assert_eq!(operations, ["Create holder", "Put object", "Overwrite object", "Delete object"]);
@@ -318,7 +318,7 @@ proptest! {
                     }
                     Deed::Delete(number) => {
                         let Some(object) = which(number, &expected) else { continue };
-                        world.engine.delete(&me, alice.id, object).await.expect("it is deleted");
+                        world.engine.delete(&me, alice.id, object, None).await.expect("it is deleted");
                         expected.remove(&object);
                     }
                 }

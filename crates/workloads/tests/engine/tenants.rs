@@ -22,10 +22,10 @@ async fn one_tenant_never_sees_another_not_even_that_something_exists() {
         engine.read(&theirs, alice.id, secret.id, None).await.err().expect("not theirs"),
         engine.list(&theirs, alice.id, None, 10).await.expect_err("not theirs"),
         engine.find(&theirs, alice.id, &name("plan")).await.expect_err("not theirs"),
-        engine.delete(&theirs, alice.id, secret.id).await.expect_err("not theirs"),
+        engine.delete(&theirs, alice.id, secret.id, None).await.expect_err("not theirs"),
         // Their own mailbox, our object.
         engine.read(&theirs, bob.id, secret.id, None).await.err().expect("not theirs"),
-        engine.delete(&theirs, bob.id, secret.id).await.expect_err("not theirs"),
+        engine.delete(&theirs, bob.id, secret.id, None).await.expect_err("not theirs"),
     ];
     for container in [alice.id, bob.id] {
         let replacement = Replacement { name: None, version: None, content: Bytes::new().into() };

@@ -115,6 +115,25 @@ async fn a_message_says_of_itself_what_a_file_does_not() {
 }
 
 #[tokio::test]
+async fn a_deletion_is_of_the_version_that_it_names_and_no_condition_is_passed_over() {
+    let world = World::new().await;
+    let mailbox = world.mailbox("alice@contoso.com").await;
+    let object = world.put(&mailbox, "kept", b"content".to_vec()).await;
+    let path = format!("{}/{}", world.objects(&mailbox), object.id);
+    let delete = async |name: header::HeaderName, value: &str| {
+        let request = Request::delete(&path).header(name, value).body(Body::empty());
+        world.ask(request.expect("a request")).await
+    };
+    delete(header::IF_MATCH, "\"2\"").await.refused(Code::Conflict);
+    delete(header::IF_MATCH, "2").await.refused(Code::BadRequest);
+    for other in [header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE, header::IF_UNMODIFIED_SINCE] {
+        delete(other, "*").await.refused(Code::BadRequest);
+    }
+    assert_eq!(world.ask(get(&path)).await.status, StatusCode::OK);
+    assert_eq!(delete(header::IF_MATCH, "\"1\"").await.status, StatusCode::NO_CONTENT);
+}
+
+#[tokio::test]
 async fn what_was_deleted_is_not_there() {
     let world = World::new().await;
     let mailbox = world.mailbox("alice@contoso.com").await;
