@@ -10,19 +10,28 @@ use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::Request;
-use axum::http::Version;
+use axum::http::{Version, header};
 use bytes::Bytes;
-use futures::Stream;
-use tokio::time::{Sleep, sleep};
+use futures::{Stream, StreamExt};
+use tokio::runtime::Handle;
+use tokio::time::{Sleep, sleep, timeout};
 
 /// How long a client may pause in the middle of a body.
 pub(super) const BODY_PAUSE: Duration = Duration::from_secs(60);
 
+/// How much of a body on HTTP/1.1 that nobody wants is still taken, so that its client hears why.
+const MAX_UNWANTED: usize = 1 << 20;
+/// How long.
+const UNWANTED_TIME: Duration = Duration::from_secs(2);
+
 /// Lets the body of a request end only as a whole; the first layer of the door.
 pub(super) async fn whole(request: Request) -> Request {
+    if request.body().is_end_stream() {
+        return request;
+    }
     let streams = request.version() >= Version::HTTP_2;
-    request
-        .map(|body| if body.is_end_stream() { body } else { Body::from_stream(Arriving::new(body, streams)) })
+    let held_back = request.headers().contains_key(header::EXPECT);
+    request.map(|body| Body::from_stream(Arriving::new(body, streams, held_back)))
 }
 
 /// A body that has not come to its end.
@@ -33,13 +42,15 @@ struct Arriving {
     announced: Option<u64>,
     came: u64,
     pause: Option<Pin<Box<Sleep>>>,
+    /// The client sends nothing before it is asked to.
+    held_back: bool,
     over: bool,
 }
 
 impl Arriving {
-    fn new(body: Body, streams: bool) -> Self {
+    fn new(body: Body, streams: bool, held_back: bool) -> Self {
         let announced = body.size_hint().exact();
-        Self { body, streams, announced, came: 0, pause: None, over: false }
+        Self { body, streams, announced, came: 0, pause: None, held_back, over: false }
     }
 
     /// Whether the end that was just seen is one.
@@ -83,9 +94,30 @@ impl Stream for Arriving {
         if self.over {
             return Poll::Ready(None);
         }
+        self.held_back = false;
         let next = ready!(self.poll_bytes(cx));
         self.over = !matches!(next, Some(Ok(_)));
         Poll::Ready(next)
+    }
+}
+
+impl Drop for Arriving {
+    /// Takes a little more of what nobody wants: a connection that is closed on a client that sends is reset, and the
+    /// answer is lost with it.
+    fn drop(&mut self) {
+        if self.over || self.streams || self.held_back {
+            return;
+        }
+        if let Ok(runtime) = Handle::try_current() {
+            let mut rest = std::mem::take(&mut self.body).into_data_stream();
+            runtime.spawn(timeout(UNWANTED_TIME, async move {
+                let mut left = MAX_UNWANTED;
+                while let Some(Ok(bytes)) = rest.next().await {
+                    let Some(less) = left.checked_sub(bytes.len()) else { return };
+                    left = less;
+                }
+            }));
+        }
     }
 }
 
@@ -94,11 +126,11 @@ mod tests {
     use std::net::{Ipv4Addr, SocketAddr};
 
     use api::server::broken_by;
-    use axum::http::Request;
+    use axum::http::{Request, StatusCode};
     use axum::routing::post;
     use axum::{Router, middleware};
-    use futures::StreamExt;
     use h2::{Reason, SendStream};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
     use tokio::sync::mpsc;
 
@@ -180,10 +212,45 @@ mod tests {
         assert_eq!(after(None, trailers).await, Seen::Whole);
     }
 
+    /// What a client on HTTP/1.1 hears that sends a head and a body before it reads.
+    async fn heard(address: SocketAddr, head: &str, body: &[u8]) -> String {
+        let mut stream = TcpStream::connect(address).await.expect("connected");
+        let head = format!("POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{head}\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        stream.write_all(body).await.expect("sent");
+        let mut heard = String::new();
+        stream.read_to_string(&mut heard).await.expect("an answer and an orderly end");
+        heard
+    }
+
+    #[tokio::test]
+    async fn a_client_whose_body_is_not_wanted_hears_why() {
+        let refuse = || async { (StatusCode::FORBIDDEN, "why") };
+        let router = Router::new().route("/", post(refuse)).layer(middleware::map_request(whole));
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let listener = Listener::start("service.listen", any, Transport::Plain, router).expect("listening");
+        let small = vec![0; MAX_UNWANTED - 1];
+        let told = heard(listener.address(), &format!("content-length: {}", small.len()), &small).await;
+        assert!(told.starts_with("HTTP/1.1 403") && told.ends_with("why"), "{told}");
+        let large = "content-length: 99999999\r\nexpect: 100-continue";
+        let told = heard(listener.address(), large, b"").await;
+        assert!(told.starts_with("HTTP/1.1 403") && told.ends_with("why"), "{told}");
+        listener.kill().await;
+    }
+
+    #[tokio::test]
+    async fn a_client_that_waits_to_be_asked_for_its_body_is_asked() {
+        let (listener, mut told) = listener();
+        let heard = heard(listener.address(), "content-length: 5\r\nexpect: 100-continue", b"12345").await;
+        assert!(heard.starts_with("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200"), "{heard}");
+        assert_eq!((told.recv().await, told.recv().await), (Some(Seen::Came(5)), Some(Seen::Whole)));
+        listener.kill().await;
+    }
+
     #[tokio::test]
     async fn a_body_of_another_length_than_was_announced_is_not_whole() {
         for announced in [4, 6] {
-            let mut body = Arriving::new(Body::from("12345"), false);
+            let mut body = Arriving::new(Body::from("12345"), false, false);
             body.announced = Some(announced);
             let all: Vec<_> = body.collect().await;
             assert_eq!(
