@@ -6,9 +6,11 @@
 
 pub(crate) mod create;
 pub(crate) mod delete;
+pub(crate) mod deleted;
 pub(crate) mod key;
 pub(crate) mod operation;
 pub(crate) mod private;
+pub(crate) mod purge;
 pub(crate) mod read;
 pub(crate) mod recovery;
 pub(crate) mod shape;
@@ -97,7 +99,8 @@ impl Call<'_> {
 
     /// Commits what was done, a change or a use, with its record; `target` is the key identifier.
     pub(crate) async fn commit(&self, batch: Batch, target: Option<String>) -> Result<(), Stop> {
-        let entry = self.context().entry(self.assignment, target, Outcome::DONE);
+        let done = Outcome { status: self.target.operation.status(), refusal: None };
+        let entry = self.context().entry(self.assignment, target, done);
         Ok(self.core.store.commit(batch, Cause::Audited(vec![entry])).await?)
     }
 
@@ -124,6 +127,11 @@ impl Done {
         Self { body: serde_json::to_vec(shape).expect("our own shapes have only text keys").into() }
     }
 
+    /// Nothing but the status.
+    pub(crate) fn empty() -> Self {
+        Self { body: Bytes::new() }
+    }
+
     pub(crate) fn secret(body: zeroize::Zeroizing<Vec<u8>>) -> Self {
         Self { body: Bytes::from_owner(body) }
     }
@@ -145,12 +153,13 @@ pub(crate) async fn serve(core: &Core, asked: &Asked, name: &str, body: Body) ->
     };
     match answer(core, asked, vault.clone(), body).await {
         Ok((done, assignment)) => {
-            let mut reply = reply(asked, StatusCode::OK, Some(&vault.value.location));
+            let status = if done.body.is_empty() { StatusCode::NO_CONTENT } else { StatusCode::OK };
+            let mut reply = reply(asked, status, Some(&vault.value.location));
             if let Some(assignment) = assignment {
                 let id = assignment.to_string().replace('-', "");
                 reply = reply.header("x-ms-keyvault-rbac-assignment-id", &id);
             }
-            reply.bytes(done.body)
+            if done.body.is_empty() { reply.empty() } else { reply.bytes(done.body) }
         }
         Err(stop) => {
             let settings = &core.settings;
@@ -284,6 +293,10 @@ async fn carry_out(call: &Call<'_>, input: &Input) -> Result<Done, Stop> {
         (Operation::List, _) => read::list(call).await,
         (Operation::Versions, _) => read::versions(call).await,
         (Operation::Delete, _) => delete::delete(call).await,
+        (Operation::GetDeleted, _) => deleted::show(call).await,
+        (Operation::ListDeleted, _) => deleted::list(call).await,
+        (Operation::Recover, _) => deleted::recover(call).await,
+        (Operation::Purge, _) => purge::purge(call).await,
         _ => Err(Stop::Damaged("an operation that is served and has no handler")),
     }
 }

@@ -3,7 +3,7 @@
 //! Owns the names alone; what a row holds is beside its noun.
 
 use model::id::DirectoryId;
-use store::{Schema, Table};
+use store::{Migration, Schema, Step, Table};
 
 use crate::id::{ApplicationId, KeyVersion, PrincipalId, SubscriptionId};
 
@@ -21,11 +21,12 @@ pub(crate) const ASSIGNMENTS: Table = Table("role_assignments");
 pub(crate) const GRANTS: Table = Table("grants");
 pub(crate) const KEYS: Table = Table("keys");
 pub(crate) const KEY_VERSIONS: Table = Table("key_versions");
+pub(crate) const DELETED_KEYS: Table = Table("deleted_keys");
 
 /// The schema that a store for [`crate::Vault::open`] is opened with.
 pub const SCHEMA: Schema = Schema {
     owner: "vault",
-    version: 1,
+    version: 2,
     tables: &[
         DIRECTORIES,
         PRINCIPALS,
@@ -41,8 +42,9 @@ pub const SCHEMA: Schema = Schema {
         GRANTS,
         KEYS,
         KEY_VERSIONS,
+        DELETED_KEYS,
     ],
-    migrations: &[],
+    migrations: &[Migration { to: 2, steps: &[Step::Create(DELETED_KEYS)] }],
 };
 
 /// A principal of a directory: `DIRECTORY/OBJECT`.

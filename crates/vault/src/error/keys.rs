@@ -111,6 +111,28 @@ pub(crate) fn key_not_found(name: &str) -> Refused {
     Refused::new(StatusCode::NOT_FOUND, "KeyNotFound", message)
 }
 
+/// No deleted key has this name.
+pub(crate) fn deleted_key_not_found(name: &str) -> Refused {
+    Refused::new(StatusCode::NOT_FOUND, "KeyNotFound", format!("Deleted Key not found: {name}"))
+}
+
+/// The name belongs to a key that was deleted and is kept.
+pub(crate) fn deleted_but_recoverable(name: &str) -> Refused {
+    let message = format!(
+        "Key {name} is currently in a deleted but recoverable state, and its name cannot be reused; in this state, the \
+         key can only be recovered or purged."
+    );
+    conflict(message).inner("ObjectIsDeletedButRecoverable")
+}
+
+/// The vault lets nobody purge before the time is over.
+pub(crate) fn purge_protected(vault: &str, location: &str) -> Refused {
+    forbidden(format!(
+        "Operation \"purge\" is not allowed because purge protection is enabled for this vault. Key Vault service will \
+         automatically purge it after the retention period has passed. Vault: {vault};location={location}"
+    ))
+}
+
 /// The host names no vault. In a cloud such a name does not resolve at all.
 pub(crate) fn vault_not_found() -> Refused {
     Refused::new(StatusCode::NOT_FOUND, "VaultNotFound", "No key vault has this name.")
@@ -125,6 +147,10 @@ pub(crate) fn throttled() -> Refused {
 /// The key has as many versions as one key may have.
 pub(crate) fn too_many_versions(limit: u32) -> Refused {
     forbidden(format!("The key has {limit} versions, which is the most that one key may have."))
+}
+
+fn conflict(message: String) -> Refused {
+    Refused::new(StatusCode::CONFLICT, "Conflict", message)
 }
 
 fn forbidden(message: String) -> Refused {

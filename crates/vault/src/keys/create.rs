@@ -14,8 +14,8 @@ use crate::error::{Refused, Stop, keys as texts};
 use crate::id::KeyVersion;
 use crate::keys::key::{self, AttributesInput, KeyOp, KeyRow, VersionRow};
 use crate::keys::shape::Bundle;
-use crate::keys::{Call, Done, Given, private};
-use crate::schema::{self, KEY_VERSIONS, KEYS};
+use crate::keys::{Call, Done, Given, deleted, private};
+use crate::schema::{self, DELETED_KEYS, KEY_VERSIONS, KEYS};
 
 /// The most versions of one key; a deletion takes them all in one transaction.
 const MOST_VERSIONS: u32 = 1000;
@@ -77,7 +77,11 @@ impl Create {
         let protected = call.protected().await?;
         let at = schema::key(vault, asked.as_str());
         let (batch, name, versions) = match key::head(core, vault, asked).await? {
-            None => (call.batch_on(Default::default()).expect_absent(KEYS, &at), asked.to_string(), 0),
+            None => {
+                deleted::refuse(core, vault, asked).await?;
+                let batch = call.batch_on(Default::default()).expect_absent(KEYS, &at);
+                (batch.expect_absent(DELETED_KEYS, &at), asked.to_string(), 0)
+            }
             Some(head) if head.value.versions >= MOST_VERSIONS => {
                 return Err(texts::too_many_versions(MOST_VERSIONS).into());
             }

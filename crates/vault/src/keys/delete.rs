@@ -1,45 +1,58 @@
-//! Deleting a key, in an instance without soft delete: it is destroyed at once, with every version's private half.
+//! Deleting a key: it is set aside for as long as its vault says, or, without soft delete, destroyed at once.
 //!
-//! Owns the delete operation. Where soft delete is on, deletion comes with recovery and purge, and until then is refused:
-//! a deletion that cannot be taken back is not what such a vault promises.
+//! Owns the delete operation and [`destroy`], which purge shares. Setting aside moves the key's own row and leaves its
+//! versions where they are: whatever leads to a version begins at the key, and every use expects the key that it began at.
 
-use crate::core::{Basis, Found};
-use crate::error::{Stop, keys as texts};
-use crate::id::KeyVersion;
+use store::Batch;
+
+use crate::core::{Basis, Core, Found};
+use crate::error::Stop;
+use crate::keys::deleted::{self, DeletedRow};
 use crate::keys::key::{self, VersionRow};
 use crate::keys::shape::Bundle;
-use crate::keys::{Call, Done, read};
-use crate::schema::{self, KEY_VERSIONS};
+use crate::keys::{Call, Done};
+use crate::schema::{self, DELETED_KEYS, KEY_VERSIONS, KEYS};
+
+const DAY: i64 = 24 * 3600;
 
 pub(crate) async fn delete(call: &Call<'_>) -> Result<Done, Stop> {
-    if call.vault.soft_delete {
-        return Err(texts::not_allowed(&call.asked.method, "delete").into());
-    }
-    let (core, vault, asked) = (call.core, call.vault.name.as_str(), call.name()?);
-    let head = key::head(core, vault, asked).await?.ok_or_else(|| texts::key_not_found(asked.as_str()))?;
-    let versions: Vec<Found<VersionRow>> =
-        core.all(KEY_VERSIONS, &format!("{}/", schema::key(vault, asked.as_str()))).await?;
-    let current: KeyVersion = head.value.current;
-    let mut last = None;
-    // Every version is expected as it was read: a key that was deleted and made again meanwhile has the same rows but
-    // other versions, and none may be left behind without its key.
-    let mut basis = Basis::default().and(&head);
-    for version in &versions {
-        basis = basis.and(version);
-        if read::version_of(&version.key)? == current {
-            last = Some(version.value.clone());
-        }
-    }
-    let last = last.ok_or(Stop::Conflict)?;
-    let mut batch = call.batch_on(basis).delete(schema::KEYS, head.key.clone());
-    for version in &versions {
-        batch = batch.delete(KEY_VERSIONS, version.key.clone());
-    }
+    let (core, vault, asked) = (call.core, call.vault, call.name()?);
+    let found = call.version().await?;
     let protected = call.protected().await?;
-    let kid = call.kid(&head.value.name, Some(current));
-    call.commit(batch, Some(kid.clone())).await?;
-    for version in &versions {
-        core.parsed.forget(&version.key);
-    }
-    Ok(Done::json(&Bundle::of(kid, &last, call.vault, protected)))
+    let kid = call.kid(&found.name, Some(found.version));
+    let place = schema::key(&vault.name, asked.as_str());
+    let bundle = Bundle::of(kid.clone(), &found.row.value, vault, protected);
+    let done = if vault.soft_delete {
+        let head = key::head(core, &vault.name, asked).await?.ok_or(Stop::Conflict)?;
+        let now = core.now().seconds();
+        let purge = now + i64::from(vault.retention_days) * DAY;
+        let row = DeletedRow { key: head.value.clone(), deleted: now, purge };
+        let batch = call.batch_on(found.basis().and(&head)).delete(KEYS, &*place);
+        let batch = batch.expect_absent(DELETED_KEYS, &*place).put(DELETED_KEYS, &*place, &row);
+        call.commit(batch, Some(kid)).await?;
+        Done::json(&deleted::shape(call, &row, bundle))
+    } else {
+        let versions = versions(core, &vault.name, asked.as_str()).await?;
+        let batch = call.batch_on(rests_on(found.basis(), &versions)).delete(KEYS, &*place);
+        call.commit(destroy(batch, &versions), Some(kid)).await?;
+        Done::json(&bundle)
+    };
+    core.parsed.forget_all(&place);
+    Ok(done)
+}
+
+/// All versions of a key, with their sealed private halves.
+pub(crate) async fn versions(core: &Core, vault: &str, name: &str) -> Result<Vec<Found<VersionRow>>, Stop> {
+    Ok(core.all(KEY_VERSIONS, &format!("{}/", schema::key(vault, name))).await?)
+}
+
+/// The basis with every version as it was read: a key that was destroyed and made again meanwhile has the same rows but
+/// other versions, and none may be left behind without its key.
+pub(crate) fn rests_on(basis: Basis, versions: &[Found<VersionRow>]) -> Basis {
+    versions.iter().fold(basis, Basis::and)
+}
+
+/// Removes versions with their private halves.
+pub(crate) fn destroy(batch: Batch, versions: &[Found<VersionRow>]) -> Batch {
+    versions.iter().fold(batch, |batch, version| batch.delete(KEY_VERSIONS, version.key.clone()))
 }

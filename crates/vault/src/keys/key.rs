@@ -10,7 +10,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use store::StoreError;
 
-use crate::core::{Core, Found};
+use crate::core::{Basis, Core, Found};
 use crate::error::{Refused, keys as texts};
 use crate::id::KeyVersion;
 use crate::schema::{self, KEY_VERSIONS, KEYS};
@@ -77,7 +77,7 @@ impl KeyOp {
 }
 
 /// A key: which version is the newest.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct KeyRow {
     /// As it was first written.
     pub(crate) name: String,
@@ -111,6 +111,14 @@ pub(crate) struct FoundVersion {
     pub(crate) name: String,
     pub(crate) version: KeyVersion,
     pub(crate) row: Found<VersionRow>,
+    key: Basis,
+}
+
+impl FoundVersion {
+    /// The version and its key: a deletion takes the key away and leaves the versions for recovery.
+    pub(crate) fn basis(&self) -> Basis {
+        self.key.clone().and(&self.row)
+    }
 }
 
 /// Finds the version that is asked for, or the newest.
@@ -124,7 +132,7 @@ pub(crate) async fn find(
     let version = version.unwrap_or(key.value.current);
     let place = schema::key_version(vault, name.as_str(), version);
     let row = core.find(KEY_VERSIONS, &place).await?;
-    Ok(row.map(|row| FoundVersion { name: key.value.name, version, row }))
+    Ok(row.map(|row| FoundVersion { key: key.basis(), name: key.value.name, version, row }))
 }
 
 /// The key itself.

@@ -3,7 +3,7 @@
 //! Owns the table, of the whole wire, served or not: a row that is not served yet is refused with the service's words
 //! for an operation that a method does not have. To serve it is to turn its word and write its handler.
 
-use http::Method;
+use http::{Method, StatusCode};
 
 use crate::error::{Refused, keys as texts};
 use crate::id::KeyVersion;
@@ -111,10 +111,10 @@ mod rows {
         Operation::List, GET, &[Form::Keys], "list", ["keys/read"], "list", "KeyList", true;
         Operation::Versions, GET, &[Form::KeyWord], "versions", ["keys/read"], "list", "KeyListVersions", true;
         Operation::Delete, DELETE, &[Form::Key], "delete", ["keys/delete"], "delete", "KeyDelete", true;
-        Operation::GetDeleted, GET, &[Form::DeletedKey], "getdeleted", ["keys/read"], "get", "KeyGetDeleted", false;
-        Operation::ListDeleted, GET, &[Form::DeletedKeys], "listdeleted", ["keys/read"], "list", "KeyListDeleted", false;
-        Operation::Recover, POST, &[Form::DeletedWord], "recover", ["keys/recover/action"], "recover", "KeyRecover", false;
-        Operation::Purge, DELETE, &[Form::DeletedKey], "purge", ["keys/purge/action"], "purge", "KeyPurge", false;
+        Operation::GetDeleted, GET, &[Form::DeletedKey], "getdeleted", ["keys/read"], "get", "KeyGetDeleted", true;
+        Operation::ListDeleted, GET, &[Form::DeletedKeys], "listdeleted", ["keys/read"], "list", "KeyListDeleted", true;
+        Operation::Recover, POST, &[Form::DeletedWord], "recover", ["keys/recover/action"], "recover", "KeyRecover", true;
+        Operation::Purge, DELETE, &[Form::DeletedKey], "purge", ["keys/purge/action"], "purge", "KeyPurge", true;
         Operation::Backup, POST, &[Form::KeyWord], "backup", ["keys/backup/action"], "backup", "KeyBackup", false;
         Operation::Restore, POST, &[Form::Key], "restore", ["keys/restore/action"], "restore", "KeyRestore", false;
         Operation::Use(KeyOp::Encrypt), POST, WORD, "encrypt", ["keys/encrypt/action", "keys/read"], "encrypt", "KeyEncrypt", true;
@@ -145,6 +145,11 @@ impl Operation {
     /// What an access policy calls it, and what texts call it.
     pub(crate) fn permission(self) -> &'static str {
         self.row().permission
+    }
+
+    /// What a caller hears when it was done.
+    pub(crate) fn status(self) -> StatusCode {
+        if self == Self::Purge { StatusCode::NO_CONTENT } else { StatusCode::OK }
     }
 
     /// What the log calls it.
@@ -247,6 +252,10 @@ mod tests {
             (Method::POST, "/keys/k1/wrapKey".into(), wrap, false),
             (Method::POST, format!("//Keys/k1/{V}/WRAPKEY"), wrap, true),
             (Method::DELETE, "/keys/k1".into(), Operation::Delete, false),
+            (Method::GET, "/DeletedKeys/".into(), Operation::ListDeleted, false),
+            (Method::GET, "/deletedkeys/k1/".into(), Operation::GetDeleted, false),
+            (Method::POST, "/deletedkeys//k1/Recover".into(), Operation::Recover, false),
+            (Method::DELETE, "/deletedkeys/k1".into(), Operation::Purge, false),
         ] {
             let target = parse(method, &path).unwrap_or_else(|refused| panic!("{path}: {refused:?}"));
             assert_eq!(target.operation, operation, "{path}");
@@ -263,9 +272,8 @@ mod tests {
             (Method::POST, "/keys/k1/rotate", "rotate"),
             (Method::GET, "/keys/k1/rotationpolicy", "rotationpolicy"),
             (Method::POST, "/keys/k1//sign", "sign"),
-            (Method::POST, "/deletedkeys/k1/recover", "recover"),
-            (Method::DELETE, "/deletedkeys/k1", "purge"),
-            (Method::GET, "/deletedkeys", "listdeleted"),
+            (Method::POST, "/deletedkeys/k1/restore", "restore"),
+            (Method::PATCH, "/deletedkeys/k1", ""),
             (Method::POST, "/rng", "rng"),
             (Method::GET, "/secrets", "secrets"),
             (Method::GET, "/keys/k1/abc", "abc"),

@@ -73,6 +73,12 @@ impl Parsed {
         self.cache().keys.remove(place);
     }
 
+    /// Forgets every version of a key that is deleted; `key` is the key of its row.
+    pub(crate) fn forget_all(&self, key: &str) {
+        let of_key = |place: &str| place.strip_prefix(key).is_some_and(|rest| rest.starts_with('/'));
+        self.cache().keys.retain(|place, _| !of_key(place));
+    }
+
     fn cache(&self) -> MutexGuard<'_, Cache> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -4,6 +4,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Serialize;
 use store::Scan;
 
 use crate::core::{Basis, Found};
@@ -24,7 +25,7 @@ pub(crate) async fn show(call: &Call<'_>) -> Result<Done, Stop> {
     }
     let protected = call.protected().await?;
     let kid = call.kid(&found.name, Some(found.version));
-    call.commit(call.batch_on(found.row.basis()), Some(kid.clone())).await?;
+    call.commit(call.batch_on(found.basis()), Some(kid.clone())).await?;
     Ok(Done::json(&Bundle::of(kid, &found.row.value, call.vault, protected)))
 }
 
@@ -80,7 +81,7 @@ pub(crate) fn version_of(key: &str) -> Result<KeyVersion, Stop> {
     last.parse().map_err(|_| Stop::Damaged("a version's row with another key"))
 }
 
-async fn scan<T: serde::de::DeserializeOwned>(
+pub(crate) async fn scan<T: serde::de::DeserializeOwned>(
     call: &Call<'_>,
     scan: Scan<'_>,
     table: store::Table,
@@ -90,21 +91,26 @@ async fn scan<T: serde::de::DeserializeOwned>(
 }
 
 /// One more than the page holds tells whether there is another page.
-fn store_scan<'a>(prefix: &'a str, after: Option<&'a str>, limit: usize) -> Scan<'a> {
+pub(crate) fn store_scan<'a>(prefix: &'a str, after: Option<&'a str>, limit: usize) -> Scan<'a> {
     Scan { prefix, after, limit: u32::try_from(limit + 1).expect("a page is small") }
 }
 
-fn cut<T>(mut rows: Vec<T>, limit: usize) -> (Vec<T>, bool) {
+pub(crate) fn cut<T>(mut rows: Vec<T>, limit: usize) -> (Vec<T>, bool) {
     let more = rows.len() > limit;
     rows.truncate(limit);
     (rows, more)
 }
 
-fn item(call: &Call<'_>, kid: String, row: VersionRow, protected: bool) -> Item {
+pub(crate) fn item(call: &Call<'_>, kid: String, row: VersionRow, protected: bool) -> Item {
     Item { kid, attributes: Attributes::of(&row, call.vault, protected), tags: row.tags }
 }
 
-async fn reply(call: &Call<'_>, value: Vec<Item>, next: Option<String>, limit: usize) -> Result<Done, Stop> {
+pub(crate) async fn reply<T: Serialize>(
+    call: &Call<'_>,
+    value: Vec<T>,
+    next: Option<String>,
+    limit: usize,
+) -> Result<Done, Stop> {
     let next_link = next.map(|last| {
         format!(
             "https://{}{}?api-version={}&$skiptoken={}&maxresults={limit}",
@@ -119,7 +125,7 @@ async fn reply(call: &Call<'_>, value: Vec<Item>, next: Option<String>, limit: u
     Ok(Done::json(&Page { value, next_link }))
 }
 
-fn page(call: &Call<'_>) -> Result<usize, Refused> {
+pub(crate) fn page(call: &Call<'_>) -> Result<usize, Refused> {
     let Some(asked) = call.asked.query("maxresults") else { return Ok(MOST_ITEMS) };
     let asked: Option<usize> = asked.parse().ok();
     asked.filter(|asked| (1..=MOST_ITEMS).contains(asked)).ok_or_else(|| {
@@ -128,7 +134,7 @@ fn page(call: &Call<'_>) -> Result<usize, Refused> {
 }
 
 /// Where the page before ended. What comes back is parsed as what was given out, so it cannot lead out of the list.
-fn skip_token<T: std::str::FromStr>(call: &Call<'_>) -> Result<Option<T>, Refused> {
+pub(crate) fn skip_token<T: std::str::FromStr>(call: &Call<'_>) -> Result<Option<T>, Refused> {
     let Some(token) = call.asked.query("$skiptoken") else { return Ok(None) };
     let text = URL_SAFE_NO_PAD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     let last = text.and_then(|text| text.parse().ok());

@@ -40,10 +40,21 @@ pub(crate) struct Item {
     pub(crate) tags: BTreeMap<String, String>,
 }
 
+/// A key that was deleted, as a bundle or as an item of a list, with when and until when it can come back.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Deleted<T> {
+    pub(crate) recovery_id: String,
+    pub(crate) deleted_date: i64,
+    pub(crate) scheduled_purge_date: i64,
+    #[serde(flatten)]
+    pub(crate) key: T,
+}
+
 /// A page of a list.
 #[derive(Debug, Serialize)]
-pub(crate) struct Page {
-    pub(crate) value: Vec<Item>,
+pub(crate) struct Page<T> {
+    pub(crate) value: Vec<T>,
     #[serde(rename = "nextLink")]
     pub(crate) next_link: Option<String>,
 }

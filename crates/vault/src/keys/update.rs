@@ -66,7 +66,7 @@ pub(crate) async fn update(call: &Call<'_>, input: &Input) -> Result<Done, Stop>
     let kid = call.kid(&found.name, Some(found.version));
     let sealed = found.row.payload.clone().ok_or(Stop::Damaged("a version without private half"))?;
     let batch =
-        call.batch_on(found.row.basis()).put_with_payload(KEY_VERSIONS, found.row.key.clone(), &row, sealed);
+        call.batch_on(found.basis()).put_with_payload(KEY_VERSIONS, found.row.key.clone(), &row, sealed);
     call.commit(batch, Some(kid.clone())).await?;
     Ok(Done::json(&Bundle::of(kid, &row, call.vault, protected)))
 }

@@ -55,7 +55,7 @@ pub(crate) async fn carry_out(call: &Call<'_>, op: KeyOp, input: &Input) -> Resu
     permitted(op, &found.row.value, call.core.now().seconds())?;
     let (held, result) = apply(call, op, &found, input).await?;
     let kid = call.kid(&found.name, Some(found.version));
-    call.commit(call.batch_on(found.row.basis()), Some(kid.clone())).await?;
+    call.commit(call.batch_on(found.basis()), Some(kid.clone())).await?;
     held.committed();
     Ok(Done::secret(shape::operation_result(&kid, &result)))
 }

@@ -84,6 +84,34 @@ async fn a_key_that_is_deleted_under_an_unwrap_is_gone_from_memory_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_is_set_aside_under_an_unwrap_unwraps_no_more() {
+    let world = World::new().await;
+    let answer = overtaken(&world, async |officer| {
+        officer.call(Method::DELETE, "/keys/k", None).await.ok();
+    });
+    answer.await.refused(404, "KeyNotFound", "");
+    assert_eq!((unwraps(&world).await, world.vault.parsed_keys()), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_change_that_a_deletion_overtook_changes_nothing() {
+    let world = World::new().await;
+    let officer = world.officer().await;
+    officer.make("k").await;
+    let hold = world.gate.hold();
+    let (router, host, token) = (world.router.clone(), officer.host.clone(), officer.token.clone());
+    let update = tokio::spawn(async move {
+        let keys = Keys { router: &router, host, token };
+        keys.patch("/keys/k/", json!({"attributes": {"enabled": false}})).await
+    });
+    let release = hold.reached().await;
+    officer.call(Method::DELETE, "/keys/k", None).await.ok();
+    release.send(()).unwrap();
+    update.await.unwrap().refused(404, "KeyNotFound", "");
+    assert_eq!(officer.get("/deletedkeys/k").await.ok()["attributes"]["enabled"], true);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_is_deleted_and_made_again_under_a_deletion_keeps_its_new_version() {
     let world = World::with(false).await;
     let officer = world.officer().await;

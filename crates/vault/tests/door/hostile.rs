@@ -22,6 +22,7 @@ fn segment() -> impl Strategy<Value = String> {
         "unwrapKey",
         "restore",
         "backup",
+        "recover",
         "rng",
         "",
         "..",

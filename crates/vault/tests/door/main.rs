@@ -9,6 +9,7 @@ mod directories;
 mod gate;
 mod hostile;
 mod keys;
+mod life;
 mod log;
 mod microsoft;
 mod persistence;

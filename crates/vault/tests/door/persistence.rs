@@ -7,7 +7,7 @@ use crypto::{Key, Master};
 use freehold_vault::{Log, OpenFault, Vault};
 use http::Method;
 use model::time::ManualClock;
-use store::Store;
+use store::{Schema, Store};
 
 use crate::world::{Keys, SECRET, START, master, settings, tenant, token, value};
 
@@ -42,6 +42,25 @@ async fn a_vault_that_is_opened_again_has_everything() {
     let service = Keys { router: &router, host: contoso.host(), token: new };
     assert_eq!(value(service.unwrap("key-exo", &version, &wrapped).await), SECRET);
     service.call(Method::DELETE, "/keys/key-exo", None).await.refused(403, "Forbidden", "ForbiddenByRbac");
+}
+
+#[tokio::test]
+async fn a_database_of_version_1_gets_the_table_of_deleted_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vault.db");
+    let (last, tables) = freehold_vault::SCHEMA.tables.split_last().unwrap();
+    assert_eq!(last.0, "deleted_keys");
+    let schema = Schema { owner: "vault", version: 1, tables, migrations: &[] };
+    drop(Store::sqlite(&path, &schema).await.unwrap());
+    let vault = open(&path, master(), 1).await.unwrap();
+    let contoso = tenant(&vault, "contoso").await;
+    let router = vault.router();
+    let token = token(&router, &contoso, &contoso.officer, "https://vault.localhost").await;
+    let officer = Keys { router: &router, host: contoso.host(), token };
+    officer.make("k").await;
+    officer.call(Method::DELETE, "/keys/k", None).await.ok();
+    officer.call(Method::POST, "/deletedkeys/k/recover", None).await.ok();
+    officer.wrap("k").await.ok();
 }
 
 #[tokio::test]
