@@ -81,7 +81,7 @@ struct Party {
 
 enum Running {
     All { lab: Box<Lab>, entrance: Entrance },
-    Vault { listener: Listener, _folder: DataFolder },
+    Vault { program: Box<Program>, listener: Listener, _folder: DataFolder },
     Service { service: Box<Service>, entrance: Entrance, _folder: DataFolder },
 }
 
@@ -111,7 +111,7 @@ impl Party {
         let listener = program.listen("vault.listen", wiring.vault_at)?;
         let mut told = first_start(folder.standing == Standing::New, layout);
         told.push(vault_line(&wiring.vault, listener.address()));
-        Ok(Self { running: Running::Vault { listener, _folder: folder }, told })
+        Ok(Self { running: Running::Vault { program: Box::new(program), listener, _folder: folder }, told })
     }
 
     async fn availability_vault(layout: Layout, wiring: &Wiring, edge: &Edge) -> Result<Self, Failure> {
@@ -130,7 +130,7 @@ impl Party {
         prepare_provider(&program, layout, &http, edge.clock.now()).await?;
         let mut told = first_start(folder.standing == Standing::New, layout);
         told.push(vault_line(suffix, listener.address()));
-        Ok(Self { running: Running::Vault { listener, _folder: folder }, told })
+        Ok(Self { running: Running::Vault { program: Box::new(program), listener, _folder: folder }, told })
     }
 
     async fn service(config: &Config, layout: Layout, wiring: &Wiring, edge: &Edge) -> Result<Self, Failure> {
@@ -148,15 +148,27 @@ impl Party {
 
     /// Does what the party does by itself until a signal comes; which one it was.
     async fn work(&self, signals: &mut Signals) -> &'static str {
-        let service = match &self.running {
-            Running::All { lab, .. } => &lab.service,
-            Running::Service { service, .. } => service,
-            Running::Vault { .. } => return signals.stop().await,
-        };
         tokio::select! {
-            () = service.custody.upkeep() => "the end of upkeep",
-            () = sweep(service) => "the end of sweeping",
+            () = self.upkeep() => "the end of upkeep",
             signal = signals.stop() => signal,
+        }
+    }
+
+    async fn upkeep(&self) {
+        let of_service = async |service: &Service| {
+            tokio::select! {
+                () = service.custody.upkeep() => {}
+                () = sweep(service) => {}
+            }
+        };
+        match &self.running {
+            Running::All { lab, .. } => tokio::select! {
+                () = of_service(&lab.service) => {}
+                () = lab.customers.vault.upkeep() => {}
+                () = lab.provider.vault.upkeep() => {}
+            },
+            Running::Service { service, .. } => of_service(service).await,
+            Running::Vault { program, .. } => program.vault.upkeep().await,
         }
     }
 

@@ -118,6 +118,19 @@ impl Vault {
         Administration::new(self.core.clone())
     }
 
+    /// Does for ever what the program does by itself, with rests between; the binary drops it when it drains.
+    pub async fn upkeep(&self) {
+        loop {
+            self.purge_due().await;
+            self.core.clock.sleep(keys::purge::PURGE_EVERY).await;
+        }
+    }
+
+    /// Purges every deleted key whose time is over; how many.
+    pub async fn purge_due(&self) -> u64 {
+        keys::purge::purge_due(&self.core).await
+    }
+
     /// How many private keys are open in memory at this moment, for the operator's status page.
     pub fn parsed_keys(&self) -> usize {
         self.core.parsed.len()

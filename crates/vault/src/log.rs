@@ -79,6 +79,30 @@ impl Event<'_> {
     }
 }
 
+/// The record of what the program did by itself: no caller, no request.
+pub(crate) fn own(
+    core: &Core,
+    stream: String,
+    operation: &str,
+    resource: String,
+    target: String,
+) -> AuditEntry {
+    let now = core.now();
+    let body = json!({
+        "time": time_text(now),
+        "category": "AuditEvent",
+        "resourceId": resource,
+        "operationName": operation,
+        "resultType": "Success",
+        "resultSignature": "OK",
+        "resultDescription": "",
+        "correlationId": core.call_id(),
+        "identity": { "claim": {} },
+        "properties": { "id": target },
+    });
+    AuditEntry { stream, at: now, operation: operation.into(), body }
+}
+
 /// The words of the service for a status: `OK`, `Forbidden`, `NotFound`.
 fn signature(status: StatusCode) -> String {
     match status {

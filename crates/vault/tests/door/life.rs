@@ -1,5 +1,7 @@
 //! The life of a key in a vault with soft delete: deleted, recovered, purged.
 
+use std::time::Duration;
+
 use freehold_vault::{Log, SCHEMA};
 use http::Method;
 use serde_json::{Value, json};
@@ -292,4 +294,78 @@ async fn a_crash_leaves_the_state_of_before_a_step_or_of_after_it() {
         assert_eq!(rows(&world).await, after, "{method} {path}");
     }
     officer.make("k").await;
+}
+
+/// Deletes the key `gone` now and the key `later` a day after, in a vault that keeps deleted keys for seven days.
+async fn two_deleted(world: &World) -> Keys<'_> {
+    let path = format!("{}/providers/Microsoft.KeyVault/vaults/contoso-seven", world.contoso.group_path());
+    let mut body = vault_body(&world.contoso);
+    body["properties"]["softDeleteRetentionInDays"] = json!(7);
+    body["properties"]["enablePurgeProtection"] = json!(true);
+    world.manage().put(&path, &body).await.ok();
+    world.manage().assign(&path, &world.contoso.officer, crate::world::OFFICER, 7).await.ok();
+    let mut keys = world.officer().await;
+    keys.host = "contoso-seven.vault.localhost".into();
+    for name in ["gone", "gone", "later", "live"] {
+        keys.make(name).await;
+    }
+    delete(&keys, "gone").await.ok();
+    world.clock.advance(DAY);
+    keys.token = world.officer().await.token;
+    delete(&keys, "later").await.ok();
+    keys
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+#[tokio::test]
+async fn a_deleted_key_is_purged_by_itself_when_its_time_is_over_and_not_before() {
+    let world = World::new().await;
+    two_deleted(&world).await;
+    world.clock.advance(DAY * 6 - Duration::from_secs(1));
+    assert_eq!(world.vault.purge_due().await, 0);
+    assert_eq!(rows(&world).await, [1, 2, 4]);
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(world.vault.purge_due().await, 1, "purge protection ends with the time");
+    assert_eq!(rows(&world).await, [1, 1, 2]);
+    world.clock.advance(DAY);
+    assert_eq!((world.vault.purge_due().await, world.vault.purge_due().await), (1, 0));
+    assert_eq!(rows(&world).await, [1, 0, 1]);
+    let rows = world.vault.log(Log::Vault("contoso-seven"), 0, 100).await.unwrap();
+    let records: Vec<Value> = rows.iter().map(|row| row.parse().unwrap()).collect();
+    let purged: Vec<&Value> = records.iter().filter(|record| record["operationName"] == "KeyPurge").collect();
+    assert_eq!(purged.len(), 2);
+    assert_eq!(purged[0]["identity"], json!({"claim": {}}), "nobody asked for it");
+    let id = purged[0]["properties"]["id"].as_str().unwrap();
+    assert!(id.starts_with("https://contoso-seven.vault.localhost/keys/gone/"), "{id}");
+}
+
+#[tokio::test]
+async fn a_crash_of_the_job_leaves_each_key_whole_or_gone() {
+    let world = World::new().await;
+    two_deleted(&world).await;
+    world.clock.advance(DAY * 30);
+    world.faults.crash_before(1);
+    assert_eq!(world.vault.purge_due().await, 0);
+    assert_eq!(rows(&world).await, [1, 2, 4]);
+    world.faults.crash_after(1);
+    assert_eq!(world.vault.purge_due().await, 0);
+    assert_eq!(rows(&world).await, [1, 1, 2]);
+    assert_eq!(world.vault.purge_due().await, 1);
+    assert_eq!(rows(&world).await, [1, 0, 1]);
+}
+
+#[tokio::test]
+async fn upkeep_purges_round_after_round() {
+    let world = World::new().await;
+    two_deleted(&world).await;
+    let upkeep = {
+        let vault = world.vault.clone();
+        tokio::spawn(async move { vault.upkeep().await })
+    };
+    while rows(&world).await != [1, 0, 1] {
+        tokio::task::yield_now().await;
+        world.clock.advance(DAY);
+    }
+    upkeep.abort();
 }
