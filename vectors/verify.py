@@ -2,8 +2,9 @@
 """Checks every file in this folder with a second implementation, written from spec/ alone. It never writes.
 
 Needs Python 3 and the package `cryptography` (any version with AESGCM). The Rust code checks the same files in
-`cargo test -p freehold-crypto known_answers` and `cargo test -p freehold-workloads known_answers`.
+`cargo test known_answer -p freehold-crypto -p freehold-vault -p freehold-workloads`.
 """
+import base64
 import hashlib
 import hmac
 import json
@@ -107,6 +108,8 @@ def context(purpose, place):
         return fields(name, *dep_fields(place))
     if purpose == "lookup":
         return fields(name, place["use"].encode())
+    if purpose == "vault-backup":
+        return fields(name, place["subscription"].encode(), place["geography"].encode())
     assert purpose == "vault-key", purpose
     return fields(name, place["vault"].encode(), place["name"].encode(), unhex(place["version"]))
 
@@ -304,12 +307,29 @@ def objects(file):
         yield "blob", case["name"], f"{tenant}/{holder}/{name}"
 
 
+def key_backup(file):
+    place, plain = file["place"], file["contents"].encode()
+    head = [b"freehold-vault-key-backup", place["subscription"].encode(), place["geography"].encode()]
+    magic, subscription, geography = (bytes([len(text)]) + text for text in head)
+    where = context("vault-backup", place)
+    sealed = seal(unhex(file["master_key"]), unhex(file["salt"]), where, plain)
+    yield "context", file["context"], where.hex()
+    yield "backup", file["backup"], (magic + b"\1" + subscription + geography + sealed).hex()
+    contents = json.loads(plain)
+    kept = contents["versions"][0]
+    key_place = {"vault": contents["vault"], "name": contents["name"].lower(), "version": kept["version"]}
+    private = base64.urlsafe_b64decode(kept["sealed"] + "=" * (-len(kept["sealed"]) % 4))
+    opened = open_message(unhex(file["master_key"]), context("vault-key", key_place), private)
+    yield "private half", file["pkcs8"], opened.hex()
+
+
 FILES = {
     "sealed-format.json": sealed_format,
     "keys.json": keys,
     "wrap-set.json": wrap_sets,
     "revocation-leaves-contexts.json": lifecycle,
     "objects.json": objects,
+    "key-backup.json": key_backup,
 }
 
 

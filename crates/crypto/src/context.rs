@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use crate::place::{ContainerPlace, DepPlace, Part, PartPlace, VaultKeyPlace};
+use crate::place::{BackupPlace, ContainerPlace, DepPlace, Part, PartPlace, VaultKeyPlace};
 
 /// The canonical bytes of one purpose at one place. Public, not secret; made by constructors only.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -59,6 +59,11 @@ impl Context {
         Self::of(VAULT_KEY).field(key.vault.as_bytes()).field(key.name.as_bytes()).field(&key.version)
     }
 
+    /// A key that left its vault as a backup, under the vault's master key.
+    pub(crate) fn vault_backup(backup: &BackupPlace) -> Self {
+        Self::of(VAULT_BACKUP).field(backup.subscription.as_bytes()).field(backup.geography.as_bytes())
+    }
+
     /// The bytes themselves.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -107,6 +112,7 @@ const DEP_COMMITMENT: &str = "freehold/v1/dep-commitment";
 const WRAP_SET_MAC: &str = "freehold/v1/wrap-set-mac";
 const LOOKUP: &str = "freehold/v1/lookup";
 const VAULT_KEY: &str = "freehold/v1/vault-key";
+const VAULT_BACKUP: &str = "freehold/v1/vault-backup";
 
 const PART_METADATA: u8 = 0;
 const PART_BLOB: u8 = 1;
@@ -133,6 +139,7 @@ mod tests {
         Commitment(DepPlace),
         Mac(DepPlace),
         VaultKey(VaultKeyPlace),
+        Backup(BackupPlace),
     }
 
     impl Spot {
@@ -146,6 +153,7 @@ mod tests {
                 Spot::Commitment(dep) => Context::dep_commitment(dep),
                 Spot::Mac(dep) => Context::wrap_set_mac(dep),
                 Spot::VaultKey(key) => Context::vault_key(key),
+                Spot::Backup(backup) => Context::vault_backup(backup),
             }
         }
     }
@@ -181,6 +189,10 @@ mod tests {
         (name(), name(), id()).prop_map(|(vault, name, version)| VaultKeyPlace { vault, name, version })
     }
 
+    fn backup() -> impl Strategy<Value = BackupPlace> {
+        (name(), name()).prop_map(|(subscription, geography)| BackupPlace { subscription, geography })
+    }
+
     fn spot() -> impl Strategy<Value = Spot> {
         prop_oneof![
             (container(), dep()).prop_map(|(container, dep)| Spot::UnderDep(container, dep)),
@@ -191,6 +203,7 @@ mod tests {
             dep().prop_map(Spot::Commitment),
             dep().prop_map(Spot::Mac),
             vault_key().prop_map(Spot::VaultKey),
+            backup().prop_map(Spot::Backup),
         ]
     }
 

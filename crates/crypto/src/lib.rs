@@ -24,6 +24,7 @@ mod sealed;
 mod secret;
 mod seed;
 pub mod testing;
+mod vault_backup;
 mod vault_key;
 mod wrap_set;
 
@@ -32,7 +33,7 @@ pub use context::Context;
 pub use key::{Key, Wrapped};
 pub use level::{AtRandom, Container, Dek, Dep, Level, Master, Volume, Wraps};
 pub use lookup::{Lookup, LookupKey};
-pub use place::{ContainerPlace, DepPlace, Part, PartPlace, VaultKeyPlace};
+pub use place::{BackupPlace, ContainerPlace, DepPlace, Part, PartPlace, VaultKeyPlace};
 pub use random::Random;
 pub use rsa::{RsaError, RsaPadding, RsaPrivate, RsaSize};
 pub use sealed::{HEADER_LEN, MAX_PLAIN_LEN, OpenError, Opener, RangeOpener, TooLong, sealed_len};

@@ -54,3 +54,12 @@ pub struct VaultKeyPlace {
     /// The key's version.
     pub version: [u8; 16],
 }
+
+/// Where the backup of a vault's key may be restored.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct BackupPlace {
+    /// The subscription of the vault, in its canonical form.
+    pub subscription: String,
+    /// The geography of the vault, in its canonical form.
+    pub geography: String,
+}

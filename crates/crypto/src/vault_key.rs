@@ -28,7 +28,7 @@ impl Key<Master> {
 }
 
 /// The longest PKCS#8 that is opened; RSA-4096 has about 2,400 bytes.
-const MAX_PKCS8: u64 = 8 * 1024;
+pub(crate) const MAX_PKCS8: u64 = 8 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,7 @@
 //! its record together with what it changes and with the rows it rests on. If those changed meanwhile, all of it is
 //! decided again. A reply leaves after its record is durable.
 
+pub(crate) mod backup;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod deleted;
@@ -141,6 +142,7 @@ impl Done {
 enum Input {
     None,
     Create(Box<create::Create>),
+    Restore(Box<backup::Restore>),
     Update(update::Input),
     Use(KeyOp, usage::Input),
 }
@@ -257,13 +259,17 @@ async fn answer(
 
 /// Whoever may not use a key may not make this program read and parse bodies, either: authorise comes first.
 async fn read(call: &Call<'_>, body: Body) -> Result<Input, Stop> {
-    let limit = call.core.settings.limits.body;
+    let limit = match call.target.operation {
+        Operation::Restore => backup::MAX_BODY,
+        _ => call.core.settings.limits.body,
+    };
     let bytes = request::body(body, limit).await.map_err(|fault| match fault {
         BodyFault::TooLarge => texts::too_large(limit),
         BodyFault::Broken => texts::bad_parameter("The request body was not received."),
     })?;
     Ok(match call.target.operation {
         Operation::Create => Input::Create(Box::new(create::Create::prepare(call, parse(&bytes)?).await?)),
+        Operation::Restore => Input::Restore(Box::new(backup::Restore::prepare(call, &parse(&bytes)?)?)),
         Operation::Update => Input::Update(update::Input::check(parse(&bytes)?)?),
         Operation::Use(op) => Input::Use(op, usage::Input::check(op, parse(&bytes)?)?),
         _ => Input::None,
@@ -289,6 +295,8 @@ async fn carry_out(call: &Call<'_>, input: &Input) -> Result<Done, Stop> {
         (Operation::Create, Input::Create(create)) => create.carry_out(call).await,
         (Operation::Update, Input::Update(input)) => update::update(call, input).await,
         (Operation::Use(_), Input::Use(op, input)) => usage::carry_out(call, *op, input).await,
+        (Operation::Restore, Input::Restore(restore)) => restore.carry_out(call).await,
+        (Operation::Backup, _) => backup::backup(call).await,
         (Operation::Get, _) => read::show(call).await,
         (Operation::List, _) => read::list(call).await,
         (Operation::Versions, _) => read::versions(call).await,

@@ -5,6 +5,7 @@
 
 pub(crate) mod assignment;
 pub(crate) mod feature;
+pub(crate) mod geography;
 pub(crate) mod group;
 pub(crate) mod path;
 pub(crate) mod provider;

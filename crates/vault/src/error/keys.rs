@@ -125,6 +125,14 @@ pub(crate) fn deleted_but_recoverable(name: &str) -> Refused {
     conflict(message).inner("ObjectIsDeletedButRecoverable")
 }
 
+/// A key of the backup's name is there already.
+pub(crate) fn restore_conflict(kid: &str) -> Refused {
+    conflict(format!(
+        "There was a conflict restoring the key '{kid}'. A key of this name exists in this vault: restore into another \
+         vault of the subscription and geography, or delete and purge that key before."
+    ))
+}
+
 /// The vault lets nobody purge before the time is over.
 pub(crate) fn purge_protected(vault: &str, location: &str) -> Refused {
     forbidden(format!(

@@ -115,8 +115,8 @@ mod rows {
         Operation::ListDeleted, GET, &[Form::DeletedKeys], "listdeleted", ["keys/read"], "list", "KeyListDeleted", true;
         Operation::Recover, POST, &[Form::DeletedWord], "recover", ["keys/recover/action"], "recover", "KeyRecover", true;
         Operation::Purge, DELETE, &[Form::DeletedKey], "purge", ["keys/purge/action"], "purge", "KeyPurge", true;
-        Operation::Backup, POST, &[Form::KeyWord], "backup", ["keys/backup/action"], "backup", "KeyBackup", false;
-        Operation::Restore, POST, &[Form::Key], "restore", ["keys/restore/action"], "restore", "KeyRestore", false;
+        Operation::Backup, POST, &[Form::KeyWord], "backup", ["keys/backup/action"], "backup", "KeyBackup", true;
+        Operation::Restore, POST, &[Form::Key], "restore", ["keys/restore/action"], "restore", "KeyRestore", true;
         Operation::Use(KeyOp::Encrypt), POST, WORD, "encrypt", ["keys/encrypt/action", "keys/read"], "encrypt", "KeyEncrypt", true;
         Operation::Use(KeyOp::Decrypt), POST, WORD, "decrypt", ["keys/decrypt/action"], "decrypt", "KeyDecrypt", true;
         Operation::Use(KeyOp::WrapKey), POST, WORD, "wrapkey", ["keys/wrap/action", "keys/read"], "wrapKey", "KeyWrap", true;
@@ -173,6 +173,8 @@ impl Target {
         if !row.served {
             return Err(texts::not_allowed(method, row.word));
         }
+        // What is restored is named in the body: it is the vault that this is asked of.
+        let name = name.filter(|_| row.operation != Operation::Restore);
         let name = name.map(str::parse).transpose().map_err(|_| name_rule())?;
         Ok(Self { operation: row.operation, name, version })
     }
@@ -252,6 +254,8 @@ mod tests {
             (Method::POST, "/keys/k1/wrapKey".into(), wrap, false),
             (Method::POST, format!("//Keys/k1/{V}/WRAPKEY"), wrap, true),
             (Method::DELETE, "/keys/k1".into(), Operation::Delete, false),
+            (Method::POST, "/keys/restore/backup".into(), Operation::Backup, false),
+            (Method::POST, "/Keys/Restore/".into(), Operation::Restore, false),
             (Method::GET, "/DeletedKeys/".into(), Operation::ListDeleted, false),
             (Method::GET, "/deletedkeys/k1/".into(), Operation::GetDeleted, false),
             (Method::POST, "/deletedkeys//k1/Recover".into(), Operation::Recover, false),
@@ -267,8 +271,6 @@ mod tests {
     fn what_is_not_served_is_refused_with_the_services_words() {
         for (method, path, word) in [
             (Method::PUT, "/keys/k1", "import"),
-            (Method::POST, "/keys/restore", "restore"),
-            (Method::POST, "/keys/k1/backup", "backup"),
             (Method::POST, "/keys/k1/rotate", "rotate"),
             (Method::GET, "/keys/k1/rotationpolicy", "rotationpolicy"),
             (Method::POST, "/keys/k1//sign", "sign"),

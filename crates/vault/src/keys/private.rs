@@ -89,6 +89,12 @@ pub(crate) fn seal(core: &Core, row: &str, key: &RsaPrivate) -> Result<Vec<u8>, 
     Ok(core.master.wrap_private(key, &place(row)?, &*core.random))
 }
 
+/// A sealed private half for the row of another key; `from` and `to` are the keys of the rows.
+pub(crate) fn move_to(core: &Core, sealed: &[u8], from: &str, to: &str) -> Result<Vec<u8>, Stop> {
+    let moved = core.master.move_private(sealed, &place(from)?, &place(to)?, &*core.random);
+    moved.map_err(|_| Stop::Damaged("a private half that does not open"))
+}
+
 /// A private half in use. It stays in the cache only if the use was committed, which proves that its row still stood:
 /// a call that failed, met a deletion or was dropped half-way leaves nothing behind.
 #[derive(Debug)]

@@ -367,7 +367,7 @@ async fn what_is_not_served_yet_says_so_and_changes_nothing() {
     let officer = world.officer().await;
     officer.make("k").await;
     for (method, path, word) in [
-        (Method::POST, "/keys/k/backup", "backup"),
+        (Method::POST, "/keys/k/rotate", "rotate"),
         (Method::PUT, "/keys/k", "import"),
         (Method::GET, "/secrets", "secrets"),
     ] {

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop where it stands")]
 
 mod availability;
+mod backup;
 mod changes;
 mod concurrency;
 mod directories;
