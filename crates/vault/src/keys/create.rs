@@ -85,7 +85,11 @@ impl Create {
             Some(head) if head.value.versions >= MOST_VERSIONS => {
                 return Err(texts::too_many_versions(MOST_VERSIONS).into());
             }
-            Some(head) => (call.batch_on(head.basis()), head.value.name, head.value.versions),
+            Some(head) => {
+                let former = key::newest(core, vault, &head.value).await?;
+                let batch = key::renumber(call.batch_on(head.basis().and(&former)), &former)?;
+                (batch, head.value.name, head.value.versions)
+            }
         };
         let key = KeyRow { name: name.clone(), current: self.version, versions: versions + 1 };
         let place = schema::key_version(vault, &name, self.version);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::{Core, Found};
 use crate::error::{Refused, Stop, keys as texts};
-use crate::keys::key::{KeyName, KeyRow, VersionRow};
+use crate::keys::key::{self, KeyName, KeyRow, VersionRow};
 use crate::keys::shape::{Bundle, Deleted};
 use crate::keys::{Call, Done, read};
 use crate::schema::{self, DELETED_KEYS, KEY_VERSIONS, KEYS};
@@ -67,7 +67,8 @@ pub(crate) async fn list(call: &Call<'_>) -> Result<Done, Stop> {
     let scan = read::store_scan(&prefix, after.as_deref(), limit);
     let found: Vec<Found<DeletedRow>> = read::scan(call, scan, DELETED_KEYS).await?;
     let (found, more) = read::cut(found, limit);
-    let places: Vec<String> = found.iter().map(|found| newest_place(vault, &found.value)).collect();
+    let newest = |row: &KeyRow| schema::key_version(vault, &row.name, row.current);
+    let places: Vec<String> = found.iter().map(|found| newest(&found.value.key)).collect();
     let rows = core.store.read_many(KEY_VERSIONS, &places).await?;
     let protected = call.protected().await?;
     let mut value = Vec::with_capacity(found.len());
@@ -86,15 +87,11 @@ pub(crate) async fn recover(call: &Call<'_>) -> Result<Done, Stop> {
     let asked = call.name()?;
     let (found, newest) = with_newest(call, || texts::key_not_found(asked.as_str())).await?;
     let protected = call.protected().await?;
-    let key = &found.value.key;
-    let kid = call.kid(&key.name, Some(key.current));
-    let sealed = newest.payload.clone().ok_or(Stop::Damaged("a version without private half"))?;
+    let row = &found.value.key;
+    let kid = call.kid(&row.name, Some(row.current));
     let batch = call.batch_on(found.basis().and(&newest)).delete(DELETED_KEYS, found.key.clone());
-    let batch = batch.expect_absent(KEYS, found.key.clone()).put(KEYS, found.key.clone(), key);
-    // The newest version gets a new number, so that a purge that was decided before this does not hold after it, not even
-    // when the key was deleted once more.
-    let batch = batch.put_with_payload(KEY_VERSIONS, newest.key.clone(), &newest.value, sealed);
-    call.commit(batch, Some(kid.clone())).await?;
+    let batch = batch.expect_absent(KEYS, found.key.clone()).put(KEYS, found.key.clone(), row);
+    call.commit(key::renumber(batch, &newest)?, Some(kid.clone())).await?;
     Ok(Done::json(&Bundle::of(kid, &newest.value, call.vault, protected)))
 }
 
@@ -104,11 +101,6 @@ async fn with_newest(
 ) -> Result<(Found<DeletedRow>, Found<VersionRow>), Stop> {
     let (core, vault) = (call.core, call.vault.name.as_str());
     let found = find(core, vault, call.name()?).await?.ok_or_else(gone)?;
-    // A key that was recovered or purged between the two reads is decided anew.
-    let newest = core.find(KEY_VERSIONS, &newest_place(vault, &found.value)).await?.ok_or(Stop::Conflict)?;
+    let newest = key::newest(core, vault, &found.value.key).await?;
     Ok((found, newest))
-}
-
-fn newest_place(vault: &str, row: &DeletedRow) -> String {
-    schema::key_version(vault, &row.key.name, row.key.current)
 }

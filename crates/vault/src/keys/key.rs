@@ -8,10 +8,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use store::StoreError;
+use store::{Batch, StoreError};
 
 use crate::core::{Basis, Core, Found};
-use crate::error::{Refused, keys as texts};
+use crate::error::{Refused, Stop, keys as texts};
 use crate::id::KeyVersion;
 use crate::schema::{self, KEY_VERSIONS, KEYS};
 
@@ -133,6 +133,22 @@ pub(crate) async fn find(
     let place = schema::key_version(vault, name.as_str(), version);
     let row = core.find(KEY_VERSIONS, &place).await?;
     Ok(row.map(|row| FoundVersion { key: key.basis(), name: key.value.name, version, row }))
+}
+
+/// Writes a version's row as it is, so that it gets a new number: what was decided on the old one no longer holds.
+///
+/// Whoever takes a version's place as the newest does this to it, and so does a recovery: the row of a key that was deleted
+/// and recovered has the numbers of before again, and these rows tell the difference.
+pub(crate) fn renumber(batch: Batch, version: &Found<VersionRow>) -> Result<Batch, Stop> {
+    let sealed = version.payload.clone().ok_or(Stop::Damaged("a version without private half"))?;
+    Ok(batch.put_with_payload(KEY_VERSIONS, version.key.clone(), &version.value, sealed))
+}
+
+/// The newest version of a key that was just read.
+pub(crate) async fn newest(core: &Core, vault: &str, key: &KeyRow) -> Result<Found<VersionRow>, Stop> {
+    let place = schema::key_version(vault, &key.name, key.current);
+    // A key that changed between the two reads is decided anew.
+    core.find(KEY_VERSIONS, &place).await?.ok_or(Stop::Conflict)
 }
 
 /// The key itself.

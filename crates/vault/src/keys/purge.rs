@@ -50,8 +50,8 @@ pub(crate) async fn purge_due(core: &Core) -> u64 {
         let Some(last) = page.last() else { return purged };
         after = Some(last.key.clone());
         for row in page {
-            let key = row.key.clone();
-            match purge_if_due(core, row).await {
+            let key = row.key;
+            match purge_if_due(core, &key).await {
                 Ok(done) => purged += u64::from(done),
                 // It was recovered or purged meanwhile, and the next round sees what became of it.
                 Err(Stop::Conflict) => {}
@@ -66,15 +66,15 @@ fn due(row: &DeletedRow, now: i64) -> bool {
     now >= row.purge
 }
 
-async fn purge_if_due(core: &Core, row: store::Row) -> Result<bool, Stop> {
-    let found: Found<DeletedRow> = Found::parse(DELETED_KEYS, row)?;
-    if !due(&found.value, core.now().seconds()) {
-        return Ok(false);
-    }
+async fn purge_if_due(core: &Core, place: &str) -> Result<bool, Stop> {
+    let (name, key) = place.split_once('/').ok_or(Stop::Damaged("a deleted key's row with another key"))?;
+    // The versions come first: a recovery changes one of them, so the commit does not hold for a key that was recovered
+    // and deleted again after this, whose row looks like the old one.
+    let versions = delete::versions(core, name, key).await?;
+    let found: Option<Found<DeletedRow>> = core.find(DELETED_KEYS, place).await?;
+    let Some(found) = found.filter(|found| due(&found.value, core.now().seconds())) else { return Ok(false) };
     let key = &found.value.key;
-    let name = found.key.split('/').next().unwrap_or_default();
     let vault = vault::find(core, name).await?.ok_or(Stop::Damaged("a deleted key of no vault"))?;
-    let versions = delete::versions(core, name, &key.name).await?;
     let basis = delete::rests_on(found.basis(), &versions);
     let batch = delete::destroy(basis.batch().delete(DELETED_KEYS, found.key.clone()), &versions);
     let kid = format!("{}/keys/{}/{}", core.settings.vault(name), key.name, key.current);

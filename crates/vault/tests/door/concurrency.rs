@@ -159,3 +159,23 @@ async fn two_who_want_a_vaults_name_get_one_vault() {
     both.sort_unstable();
     assert_eq!(both, [200, 409]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deletion_that_a_new_version_a_deletion_and_a_recovery_overtook_keeps_the_newest_version() {
+    let world = World::new().await;
+    let officer = world.officer().await;
+    officer.make("k").await;
+    let hold = world.gate.hold();
+    let (router, host, token) = (world.router.clone(), officer.host.clone(), officer.token.clone());
+    let deletion = tokio::spawn(async move {
+        let keys = Keys { router: &router, host, token };
+        keys.call(Method::DELETE, "/keys/k", None).await
+    });
+    let release = hold.reached().await;
+    let newest = officer.make("k").await;
+    officer.call(Method::DELETE, "/keys/k", None).await.ok();
+    officer.call(Method::POST, "/deletedkeys/k/recover", None).await.ok();
+    release.send(()).unwrap();
+    let deleted = deletion.await.unwrap().ok();
+    assert_eq!(crate::world::version(&deleted), newest);
+}

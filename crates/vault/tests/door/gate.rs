@@ -17,9 +17,16 @@ pub(crate) struct Gate {
 
 #[derive(Debug)]
 struct Plan {
+    of: Reading,
     readings: u32,
     reached: Sender<()>,
     released: Receiver<()>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Reading {
+    Moment,
+    Now,
 }
 
 /// The other end of a planned hold.
@@ -36,10 +43,31 @@ impl Gate {
 
     /// Holds the next call before its commit.
     pub(crate) fn hold(&self) -> Hold {
+        self.plan(Reading::Moment, 2)
+    }
+
+    /// Holds whoever asks for the time of day next: a job at its decision.
+    pub(crate) fn hold_now(&self) -> Hold {
+        self.plan(Reading::Now, 1)
+    }
+
+    fn plan(&self, of: Reading, readings: u32) -> Hold {
         let (reached, wait) = channel();
         let (release, released) = channel();
-        *self.planned.lock().unwrap() = Some(Plan { readings: 2, reached, released });
+        *self.planned.lock().unwrap() = Some(Plan { of, readings, reached, released });
         Hold { reached: wait, release }
+    }
+
+    fn read(&self, of: Reading) {
+        let mut planned = self.planned.lock().unwrap();
+        if let Some(plan) = planned.as_mut().filter(|plan| plan.of == of) {
+            plan.readings -= 1;
+        }
+        if let Some(plan) = planned.take_if(|plan| plan.readings == 0) {
+            drop(planned);
+            plan.reached.send(()).unwrap();
+            plan.released.recv().unwrap();
+        }
     }
 }
 
@@ -54,19 +82,12 @@ impl Hold {
 
 impl Clock for Gate {
     fn now(&self) -> Timestamp {
+        self.read(Reading::Now);
         self.clock.now()
     }
 
     fn moment(&self) -> Moment {
-        let mut planned = self.planned.lock().unwrap();
-        if let Some(plan) = planned.as_mut() {
-            plan.readings -= 1;
-        }
-        if let Some(plan) = planned.take_if(|plan| plan.readings == 0) {
-            drop(planned);
-            plan.reached.send(()).unwrap();
-            plan.released.recv().unwrap();
-        }
+        self.read(Reading::Moment);
         self.clock.moment()
     }
 

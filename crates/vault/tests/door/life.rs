@@ -369,3 +369,27 @@ async fn upkeep_purges_round_after_round() {
     }
     upkeep.abort();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_purge_that_was_decided_before_a_recovery_does_not_take_the_key_that_is_deleted_again() {
+    let world = World::new().await;
+    let officer = world.officer().await;
+    let version = officer.make("k").await;
+    let wrapped = value(officer.wrap("k").await);
+    delete(&officer, "k").await.ok();
+    world.clock.advance(DAY * 90);
+    let officer = world.officer().await;
+    let hold = world.gate.hold_now();
+    let job = {
+        let vault = world.vault.clone();
+        tokio::spawn(async move { vault.purge_due().await })
+    };
+    let release = hold.reached().await;
+    recover(&officer, "k").await.ok();
+    delete(&officer, "k").await.ok();
+    release.send(()).unwrap();
+    assert_eq!(job.await.unwrap(), 0);
+    assert_eq!(world.vault.purge_due().await, 0);
+    recover(&officer, "k").await.ok();
+    assert_eq!(value(officer.unwrap("k", &version, &wrapped).await), SECRET);
+}

@@ -12,7 +12,7 @@ use azure_core::http::{AsyncRawResponse, ClientOptions, HttpClient, Request, Ret
 use azure_identity::{ClientSecretCredential, ClientSecretCredentialOptions};
 use azure_security_keyvault_keys::models::{
     CreateKeyParameters, EncryptionAlgorithm, KeyAttributes, KeyClientUnwrapKeyOptions,
-    KeyOperationParameters, KeyType, UpdateKeyPropertiesParameters,
+    KeyOperationParameters, KeyType, RestoreKeyParameters, UpdateKeyPropertiesParameters,
 };
 use azure_security_keyvault_keys::{KeyClient, KeyClientOptions, ResourceExt, ResourceId};
 use http_body_util::BodyExt;
@@ -142,4 +142,38 @@ async fn keys_are_made_changed_and_listed() {
     assert_eq!(changed.into_model().unwrap().attributes.unwrap().enabled, Some(false));
     let denied = client.get_key("k", None).await.unwrap_err();
     assert_eq!(refusal(&denied), (403, "Forbidden".into(), Some("KeyDisabled".into())));
+}
+
+#[tokio::test]
+async fn keys_are_deleted_recovered_backed_up_purged_and_restored() {
+    let world = World::new().await;
+    let version = world.officer().await.make("Key-EXO").await;
+    world.manage().assign(&world.contoso.vault_path(), &world.contoso.service, OFFICER, 3).await.ok();
+    let client = client(&world);
+    let wrapped =
+        client.wrap_key("Key-EXO", parameters(vec![7; 32]).try_into().unwrap(), None).await.unwrap();
+    let wrapped = wrapped.into_model().unwrap().result.unwrap();
+
+    let deleted = client.delete_key("Key-EXO", None).await.unwrap().into_model().unwrap();
+    let (at, until) = (deleted.deleted_date.unwrap(), deleted.scheduled_purge_date.unwrap());
+    assert_eq!((until - at).whole_days(), 90);
+    let shown = client.get_deleted_key("Key-EXO", None).await.unwrap().into_model().unwrap();
+    assert_eq!(shown.recovery_id.unwrap(), "https://contoso-ck-a1.vault.localhost/deletedkeys/Key-EXO");
+    let asked = CreateKeyParameters { kty: Some(KeyType::Rsa), ..Default::default() };
+    let taken = client.create_key("key-exo", asked.try_into().unwrap(), None).await.unwrap_err();
+    assert_eq!(refusal(&taken), (409, "Conflict".into(), Some("ObjectIsDeletedButRecoverable".into())));
+    let back = client.recover_deleted_key("Key-EXO", None).await.unwrap().into_model().unwrap();
+    assert_eq!(back.resource_id().unwrap().version.as_deref(), Some(version.as_str()));
+
+    let backup = client.backup_key("Key-EXO", None).await.unwrap().into_model().unwrap();
+    client.delete_key("Key-EXO", None).await.unwrap();
+    client.purge_deleted_key("Key-EXO", None).await.unwrap();
+    let gone = client.get_deleted_key("Key-EXO", None).await.unwrap_err();
+    assert_eq!(refusal(&gone), (404, "KeyNotFound".into(), None));
+    let asked = RestoreKeyParameters { key_backup: backup.value };
+    client.restore_key(asked.clone().try_into().unwrap(), None).await.unwrap();
+    let twice = client.restore_key(asked.try_into().unwrap(), None).await.unwrap_err();
+    assert_eq!(refusal(&twice), (409, "Conflict".into(), None));
+    let plain = client.unwrap_key("Key-EXO", &version, parameters(wrapped).try_into().unwrap(), None).await;
+    assert_eq!(plain.unwrap().into_model().unwrap().result.unwrap(), vec![7; 32]);
 }

@@ -7,7 +7,7 @@ use crypto::{Key, Master};
 use freehold_vault::{Log, OpenFault, Vault};
 use http::Method;
 use model::time::ManualClock;
-use store::{Schema, Store};
+use store::{Scan, Schema, Store, Table};
 
 use crate::world::{Keys, SECRET, START, master, settings, tenant, token, value};
 
@@ -94,4 +94,33 @@ async fn no_private_key_and_no_secret_is_in_the_files() {
             assert!(!bytes.windows(needle.len()).any(|window| window == needle));
         }
     }
+}
+
+#[tokio::test]
+async fn a_purge_leaves_no_sealed_private_half_in_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vault.db");
+    let vault = open(&path, master(), 1).await.unwrap();
+    let contoso = tenant(&vault, "contoso").await;
+    let router = vault.router();
+    let token = token(&router, &contoso, &contoso.officer, "https://vault.localhost").await;
+    let officer = Keys { router: &router, host: contoso.host(), token };
+    officer.make("k").await;
+    officer.call(Method::DELETE, "/keys/k", None).await.ok();
+    let store = Store::sqlite(&path, &freehold_vault::SCHEMA).await;
+    drop((router.clone(), vault.clone()));
+    let store = store.unwrap();
+    let scan = Scan { prefix: "", after: None, limit: 10 };
+    let sealed = store.scan(Table("key_versions"), scan).await.unwrap().remove(0).payload.unwrap();
+    drop(store);
+    let kept = || {
+        let files = std::fs::read_dir(folder.path()).unwrap().map(|file| std::fs::read(file.unwrap().path()));
+        let needle = &sealed[sealed.len() - 64..];
+        files.map(Result::unwrap).any(|bytes| bytes.windows(needle.len()).any(|window| window == needle))
+    };
+    assert!(kept(), "a deleted key is still there");
+    officer.call(Method::DELETE, "/deletedkeys/k", None).await.ok();
+    drop((router, vault));
+    drop(Store::sqlite(&path, &freehold_vault::SCHEMA).await.unwrap());
+    assert!(!kept(), "a purged one is not");
 }
