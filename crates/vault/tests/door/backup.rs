@@ -214,6 +214,10 @@ async fn backup_and_restore_need_their_own_rights_and_restore_the_whole_vault() 
     assert!(refused.message().contains("Action: 'Microsoft.KeyVault/vaults/keys/restore/action'"));
     manage.assign(&world.contoso.vault_path(), &world.contoso.service, CRYPTO_USER, 4).await.ok();
     restore(&service, &blob).await.refused(403, "Forbidden", "ForbiddenByRbac");
+    // The word of the path is no key.
+    let word = format!("{}/keys/restore", world.contoso.vault_path());
+    manage.assign(&word, &world.contoso.service, OFFICER, 5).await.ok();
+    restore(&service, &blob).await.refused(403, "Forbidden", "ForbiddenByRbac");
     restore(&officer, &blob).await.ok();
     backup(&officer, "none").await.refused(404, "KeyNotFound", "");
 }
