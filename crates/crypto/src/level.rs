@@ -91,7 +91,7 @@ levels! {
     Dek = "dek";
     /// The node's volume key: holds the container keys that are under no policy.
     Volume = "volume";
-    /// The vault's master key: holds the private RSA keys of a vault.
+    /// The vault's master key: holds the private keys of a vault.
     Master = "master";
 }
 

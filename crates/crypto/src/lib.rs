@@ -1,4 +1,4 @@
-//! Keys, wraps, sealed content, and RSA for the vault. No async, no I/O, no clock; randomness is an argument.
+//! Keys, wraps, sealed content, RSA and elliptic curves for the vault. No async, no I/O, no clock; randomness is an argument.
 //!
 //! Formats are written down first: `spec/sealed-format.md`, `spec/keys.md` and `spec/wrap-set.md`. A format
 //! is never edited; a new version is a new reader beside the old one.
@@ -9,8 +9,10 @@
 
 mod content;
 mod context;
+mod der;
 mod derive;
 pub mod digest;
+mod ec;
 mod key;
 #[cfg(test)]
 mod known_answers;
@@ -18,11 +20,13 @@ mod level;
 mod lookup;
 mod mac;
 mod place;
+mod private;
 mod random;
 mod rsa;
 mod sealed;
 mod secret;
 mod seed;
+mod signature;
 pub mod testing;
 mod vault_backup;
 mod vault_key;
@@ -30,14 +34,17 @@ mod wrap_set;
 
 pub use content::{SealedPart, Sealer};
 pub use context::Context;
+pub use ec::{Curve, EcError, EcPrivate};
 pub use key::{Key, Wrapped};
 pub use level::{AtRandom, Container, Dek, Dep, Level, Master, Volume, Wraps};
 pub use lookup::{Lookup, LookupKey};
 pub use place::{BackupPlace, ContainerPlace, DepPlace, Part, PartPlace, VaultKeyPlace};
+pub use private::PrivateKey;
 pub use random::Random;
-pub use rsa::{RsaError, RsaPadding, RsaPrivate, RsaSize};
+pub use rsa::{RsaError, RsaPadding, RsaParts, RsaPrivate, RsaSignature, RsaSize};
 pub use sealed::{HEADER_LEN, MAX_PLAIN_LEN, OpenError, Opener, RangeOpener, TooLong, sealed_len};
 pub use seed::{Commitment, NotACommitment, NotASeed, Seed};
+pub use signature::{SignatureAlgorithm, SignatureError};
 pub use wrap_set::{NotAWrapSet, Slot, WrapSet, WrapSetFault};
 
 #[cfg(test)]
@@ -54,7 +61,7 @@ mod tests {
         shared_by_threads::<Sealer>();
         shared_by_threads::<Opener>();
         shared_by_threads::<RangeOpener>();
-        shared_by_threads::<RsaPrivate>();
+        shared_by_threads::<PrivateKey>();
         shared_by_threads::<LookupKey>();
     }
 }

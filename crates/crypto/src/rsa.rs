@@ -1,17 +1,22 @@
-//! RSA for the vault: generate, import and export, wrap and unwrap. Parsed once, then shared.
+//! RSA for the vault: generate, import and export, wrap and unwrap, sign and verify. Parsed once, then shared.
 //!
 //! Randomness is aws-lc-rs's own here, the one exception to "randomness is an argument": it takes no source.
 
-mod der;
+mod signature;
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der, PublicKeyX509Der};
 use aws_lc_rs::rsa::{
-    KeySize, OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OaepAlgorithm, OaepPrivateDecryptingKey,
-    OaepPublicEncryptingKey, Pkcs1PrivateDecryptingKey, Pkcs1PublicEncryptingKey, PrivateDecryptingKey,
+    KeyPair, KeyPairComponents, KeySize, OAEP_SHA1_MGF1SHA1, OAEP_SHA256_MGF1SHA256, OaepAlgorithm,
+    OaepPrivateDecryptingKey, OaepPublicEncryptingKey, Pkcs1PrivateDecryptingKey, Pkcs1PublicEncryptingKey,
+    PrivateDecryptingKey, PublicKeyComponents,
 };
 use zeroize::Zeroizing;
+
+use crate::der;
+pub use signature::RsaSignature;
 
 /// The sizes of root keys that a vault offers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,6 +66,26 @@ pub enum RsaPadding {
     Pkcs1v15,
 }
 
+/// The numbers of a private RSA key, big-endian; zeros in front do not count.
+pub struct RsaParts<'a> {
+    /// The modulus.
+    pub n: &'a [u8],
+    /// The public exponent.
+    pub e: &'a [u8],
+    /// The private exponent.
+    pub d: &'a [u8],
+    /// The first prime.
+    pub p: &'a [u8],
+    /// The second prime.
+    pub q: &'a [u8],
+    /// `d` modulo `p - 1`.
+    pub dp: &'a [u8],
+    /// `d` modulo `q - 1`.
+    pub dq: &'a [u8],
+    /// The inverse of `q` modulo `p`.
+    pub qi: &'a [u8],
+}
+
 /// A private RSA key: parsed once, used from many threads, never shown by Debug.
 pub struct RsaPrivate {
     size: RsaSize,
@@ -71,6 +96,8 @@ pub struct RsaPrivate {
     pkcs1_public: Pkcs1PublicEncryptingKey,
     modulus: Vec<u8>,
     exponent: Vec<u8>,
+    /// The same key as the library wants it for signatures; most keys only wrap, so it is made when it is first asked for.
+    signer: OnceLock<KeyPair>,
 }
 
 impl RsaPrivate {
@@ -93,6 +120,24 @@ impl RsaPrivate {
             return Err(RsaError::NotAKey);
         }
         Self::of(PrivateDecryptingKey::from_pkcs8(pkcs8).map_err(|_| RsaError::NotAKey)?)
+    }
+
+    /// Builds a key from its numbers, with the same checks and the same trust in whoever made it.
+    pub fn from_parts(parts: &RsaParts<'_>) -> Result<Self, RsaError> {
+        let public_key = PublicKeyComponents { n: der::unsigned(parts.n), e: der::unsigned(parts.e) };
+        let private = |number: &[u8]| Zeroizing::new(number.to_vec());
+        let components = KeyPairComponents {
+            public_key,
+            d: private(parts.d),
+            p: private(parts.p),
+            q: private(parts.q),
+            dP: private(parts.dp),
+            dQ: private(parts.dq),
+            qInv: private(parts.qi),
+        };
+        let pair = KeyPair::from_components(&components).map_err(|_| RsaError::NotAKey)?;
+        let pkcs8: Pkcs8V1Der<'_> = pair.as_der().map_err(|_| RsaError::NotAKey)?;
+        Self::from_pkcs8(pkcs8.as_ref())
     }
 
     /// The key as PKCS#8 (v1), only to be wrapped by a master key.
@@ -158,6 +203,7 @@ impl RsaPrivate {
             modulus,
             exponent,
             key,
+            signer: OnceLock::new(),
         })
     }
 }
@@ -184,8 +230,8 @@ pub enum RsaError {
     /// The key could not be generated.
     #[error("the RSA key could not be generated")]
     Generate,
-    /// The bytes are not a sound RSA private key in PKCS#8.
-    #[error("not an RSA private key in PKCS#8")]
+    /// The bytes are not a sound RSA private key.
+    #[error("not a sound RSA private key")]
     NotAKey,
     /// The key has another size than 2048, 3072 or 4096 bits.
     #[error("an RSA key of 2048, 3072 or 4096 bits is needed")]

@@ -45,6 +45,8 @@ impl Key<Master> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ec::{Curve, EcPrivate};
+    use crate::private::PrivateKey;
     use crate::rsa::{RsaPrivate, RsaSize};
     use crate::testing::SeededRandom;
 
@@ -76,14 +78,17 @@ mod tests {
         let random = SeededRandom::new(2);
         let master = Key::<Master>::generate(&random);
         let place = |vault: &str| VaultKeyPlace { vault: vault.into(), name: "k".into(), version: [4; 16] };
-        let key = RsaPrivate::generate(RsaSize::Rsa2048).expect("a key");
-        let wrapped = master.wrap_private(&key, &place("a"), &random);
-        let moved = master.move_private(&wrapped, &place("a"), &place("b"), &random).expect("its place");
-        let opened = master.unwrap_private(&moved, &place("b")).expect("its new place");
-        assert_eq!(opened.modulus(), key.modulus());
-        assert!(master.unwrap_private(&moved, &place("a")).is_err());
-        let wrong = master.move_private(&wrapped, &place("b"), &place("c"), &random);
-        assert_eq!(wrong.err(), Some(OpenError::Header));
+        let rsa = RsaPrivate::generate(RsaSize::Rsa2048).map(PrivateKey::from).expect("a key");
+        let ec = EcPrivate::generate(Curve::P521).map(PrivateKey::from).expect("a key");
+        for key in [rsa, ec] {
+            let wrapped = master.wrap_private(&key, &place("a"), &random);
+            let moved = master.move_private(&wrapped, &place("a"), &place("b"), &random).expect("its place");
+            let opened = master.unwrap_private(&moved, &place("b")).expect("its new place");
+            assert_eq!(opened.to_pkcs8(), key.to_pkcs8());
+            assert!(master.unwrap_private(&moved, &place("a")).is_err());
+            let wrong = master.move_private(&wrapped, &place("b"), &place("c"), &random);
+            assert_eq!(wrong.err(), Some(OpenError::Header));
+        }
         let long = master.move_private(&vec![0; 100_000], &place("a"), &place("b"), &random);
         assert_eq!(long.err(), Some(OpenError::Length));
     }

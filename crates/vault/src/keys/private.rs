@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use crypto::{RsaPrivate, VaultKeyPlace};
+use crypto::{PrivateKey, VaultKeyPlace};
 
 use crate::core::{Core, Found};
 use crate::error::Stop;
@@ -30,7 +30,7 @@ struct Cache {
 
 #[derive(Debug)]
 struct Kept {
-    key: Arc<RsaPrivate>,
+    key: Arc<PrivateKey>,
     used: u64,
 }
 
@@ -43,7 +43,7 @@ impl Parsed {
         self.cache().keys.len()
     }
 
-    fn find(&self, place: &str) -> Option<Arc<RsaPrivate>> {
+    fn find(&self, place: &str) -> Option<Arc<PrivateKey>> {
         let mut cache = self.cache();
         cache.uses += 1;
         let uses = cache.uses;
@@ -52,7 +52,7 @@ impl Parsed {
         Some(kept.key.clone())
     }
 
-    fn keep(&self, place: String, key: Arc<RsaPrivate>) {
+    fn keep(&self, place: String, key: Arc<PrivateKey>) {
         if self.most == 0 {
             return;
         }
@@ -85,7 +85,7 @@ impl Parsed {
 }
 
 /// Seals a new private half for the payload of the row with this key.
-pub(crate) fn seal(core: &Core, row: &str, key: &RsaPrivate) -> Result<Vec<u8>, Stop> {
+pub(crate) fn seal(core: &Core, row: &str, key: &PrivateKey) -> Result<Vec<u8>, Stop> {
     Ok(core.master.wrap_private(key, &place(row)?, &*core.random))
 }
 
@@ -101,7 +101,7 @@ pub(crate) fn move_to(core: &Core, sealed: &[u8], from: &str, to: &str) -> Resul
 pub(crate) struct Held<'a> {
     parsed: &'a Parsed,
     place: String,
-    pub(crate) key: Arc<RsaPrivate>,
+    pub(crate) key: Arc<PrivateKey>,
     committed: bool,
 }
 
@@ -146,13 +146,13 @@ fn place(row: &str) -> Result<VaultKeyPlace, Stop> {
 
 #[cfg(test)]
 mod tests {
-    use crypto::RsaSize;
+    use crypto::{Curve, EcPrivate};
 
     use super::*;
 
     #[test]
     fn the_cache_has_a_bound_and_drops_what_was_used_longest_ago() {
-        let key = Arc::new(RsaPrivate::generate(RsaSize::Rsa2048).expect("a key"));
+        let key = Arc::new(PrivateKey::from(EcPrivate::generate(Curve::P256).expect("a key")));
         let parsed = Parsed::new(2);
         for place in ["a", "b"] {
             parsed.keep(place.into(), key.clone());

@@ -92,9 +92,10 @@ async fn apply<'a>(
     }
     let held = private::open(call.core, &found.row)?;
     let (key, padding, value) = (held.key.clone(), input.padding, input.value.clone());
-    let worked = call.core.operations.run(move || match makes_new {
-        true => key.wrap(padding, &value).map(Zeroizing::new),
-        false => key.unwrap(padding, &value),
+    let worked = call.core.operations.run(move || match (key.rsa(), makes_new) {
+        (Some(key), true) => key.wrap(padding, &value).map(Zeroizing::new),
+        (Some(key), false) => key.unwrap(padding, &value),
+        (None, _) => Err(RsaError::NotAKey),
     });
     match worked.await? {
         Ok(result) => Ok((held, result)),

@@ -10,7 +10,7 @@ use aws_lc_rs::rsa::KeyPair;
 use aws_lc_rs::signature::RSA_PKCS1_SHA256;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use crypto::{Key, Master, RsaPrivate, RsaSize, VaultKeyPlace};
+use crypto::{Key, Master, PrivateKey, RsaPrivate, RsaSize, VaultKeyPlace};
 use jsonwebtoken::DecodingKey;
 use model::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -85,7 +85,7 @@ impl SigningKeys {
                     let kid = found.key.parse().map_err(|_| Unreadable::Sealed)?;
                     let private =
                         master.unwrap_private(sealed, &place(kid)).map_err(|_| Unreadable::Sealed)?;
-                    Some(Arc::new(pair(&private).ok_or(Unreadable::Sealed)?))
+                    Some(Arc::new(private.rsa().and_then(pair).ok_or(Unreadable::Sealed)?))
                 }
                 None => None,
             };
@@ -162,7 +162,7 @@ async fn roll(core: &Core) -> Result<(KeyVersion, Arc<KeyPair>), Stop> {
     let pair = Arc::new(pair(&private).ok_or(Stop::Damaged("a new key that does not parse"))?);
     let (now, kid) = (core.now(), KeyVersion::from_random(core.id()));
     let row = row(&private, kid, now, &core.settings.limits);
-    let sealed = core.master.wrap_private(&private, &place(kid), &*core.random);
+    let sealed = core.master.wrap_private(&PrivateKey::from(private), &place(kid), &*core.random);
     let mut batch = Batch::new().expect_absent(SIGNING_KEYS, kid.to_string());
     let mut kept = Vec::new();
     for old in core.signing.rows() {
