@@ -1,4 +1,4 @@
-//! Work that would hold up the runtime: RSA keys are generated and used on the blocking pool, within bounds.
+//! Work that would hold up the runtime: private keys are generated and used on the blocking pool, within bounds.
 //!
 //! Owns the two bounds, how many run and how many may wait, and the refusal of the one too many.
 

@@ -8,7 +8,9 @@ pub(crate) mod backup;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod deleted;
+pub(crate) mod import;
 pub(crate) mod key;
+pub(crate) mod kind;
 pub(crate) mod operation;
 pub(crate) mod private;
 pub(crate) mod purge;
@@ -141,7 +143,7 @@ impl Done {
 /// What the body of a call was read as, once, before the operation is tried.
 enum Input {
     None,
-    Create(Box<create::Create>),
+    Make(Box<create::Made>),
     Restore(Box<backup::Restore>),
     Update(update::Input),
     Use(KeyOp, usage::Input),
@@ -268,7 +270,8 @@ async fn read(call: &Call<'_>, body: Body) -> Result<Input, Stop> {
         BodyFault::Broken => texts::bad_parameter("The request body was not received."),
     })?;
     Ok(match call.target.operation {
-        Operation::Create => Input::Create(Box::new(create::Create::prepare(call, parse(&bytes)?).await?)),
+        Operation::Create => Input::Make(Box::new(create::prepare(call, parse(&bytes)?).await?)),
+        Operation::Import => Input::Make(Box::new(import::prepare(call, parse(&bytes)?).await?)),
         Operation::Restore => Input::Restore(Box::new(backup::Restore::prepare(call, &parse(&bytes)?)?)),
         Operation::Update => Input::Update(update::Input::check(parse(&bytes)?)?),
         Operation::Use(op) => Input::Use(op, usage::Input::check(op, parse(&bytes)?)?),
@@ -292,7 +295,7 @@ fn kind(fault: &serde_json::Error) -> String {
 
 async fn carry_out(call: &Call<'_>, input: &Input) -> Result<Done, Stop> {
     match (call.target.operation, input) {
-        (Operation::Create, Input::Create(create)) => create.carry_out(call).await,
+        (Operation::Create | Operation::Import, Input::Make(made)) => made.carry_out(call).await,
         (Operation::Update, Input::Update(input)) => update::update(call, input).await,
         (Operation::Use(_), Input::Use(op, input)) => usage::carry_out(call, *op, input).await,
         (Operation::Restore, Input::Restore(restore)) => restore.carry_out(call).await,

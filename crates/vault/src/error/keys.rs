@@ -157,6 +157,11 @@ pub(crate) fn too_many_versions(limit: u32) -> Refused {
     forbidden(format!("The key has {limit} versions, which is the most that one key may have."))
 }
 
+/// The operation is none of those that keys of this type have.
+pub(crate) fn operation_of_another_type(word: &str) -> Refused {
+    bad_parameter(format!("Property key_ops has the invalid operation '{word}' for this type of key."))
+}
+
 fn conflict(message: String) -> Refused {
     Refused::new(StatusCode::CONFLICT, "Conflict", message)
 }

@@ -1,18 +1,17 @@
 //! Making a key, or a new version of one.
 //!
-//! Owns the create operation. The private half is generated once, off the request's threads, however often the commit
-//! must be tried; it is sealed before it is stored and never leaves.
+//! Owns the create operation, and [`Made`]: how a new private half, generated here or imported, gets its place. It is made
+//! once, off the request's threads, however often the commit must be tried; it is sealed before it is stored and never leaves.
 
 use std::collections::BTreeMap;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use crypto::{PrivateKey, RsaPrivate, RsaSize};
+use crypto::{Curve, EcPrivate, PrivateKey, RsaPrivate, RsaSize};
 use serde::Deserialize;
 
 use crate::error::{Refused, Stop, keys as texts};
 use crate::id::KeyVersion;
 use crate::keys::key::{self, AttributesInput, KeyOp, KeyRow, VersionRow};
+use crate::keys::kind::{self, Kind, Public};
 use crate::keys::shape::Bundle;
 use crate::keys::{Call, Done, Given, deleted, private};
 use crate::schema::{self, DELETED_KEYS, KEY_VERSIONS, KEYS};
@@ -24,6 +23,7 @@ const MOST_VERSIONS: u32 = 1000;
 pub(crate) struct Input {
     kty: Option<String>,
     key_size: Option<i64>,
+    crv: Option<String>,
     key_ops: Option<Vec<String>>,
     attributes: Option<AttributesInput>,
     tags: Option<BTreeMap<String, String>>,
@@ -31,49 +31,114 @@ pub(crate) struct Input {
     public_exponent: Given,
 }
 
-/// A key that was generated and has no place yet.
+/// What a client says of a new key besides its type and its numbers.
+pub(crate) struct About {
+    pub(crate) key_ops: Option<Vec<String>>,
+    pub(crate) attributes: Option<AttributesInput>,
+    pub(crate) tags: Option<BTreeMap<String, String>>,
+    pub(crate) release_policy: Given,
+}
+
+/// The same, checked.
 #[derive(Debug)]
-pub(crate) struct Create {
+pub(crate) struct Checked {
+    kind: Kind,
+    key_ops: Vec<KeyOp>,
+    attributes: AttributesInput,
+    tags: BTreeMap<String, String>,
+}
+
+impl About {
+    pub(crate) fn check(self, kind: Kind) -> Result<Checked, Refused> {
+        if self.release_policy.is_some() {
+            return Err(texts::bad_parameter(
+                "Property release_policy is not supported: keys are not exportable.",
+            ));
+        }
+        let attributes = self.attributes.unwrap_or_default();
+        attributes.check()?;
+        key::check_window(attributes.nbf, attributes.exp)?;
+        let tags = self.tags.unwrap_or_default();
+        key::check_tags(&tags)?;
+        let key_ops = match self.key_ops {
+            Some(asked) => key::key_ops(&asked)?,
+            None => kind.operations().to_vec(),
+        };
+        kind.permits(&key_ops)?;
+        Ok(Checked { kind, key_ops, attributes, tags })
+    }
+}
+
+/// A key that was made and has no place yet.
+#[derive(Debug)]
+pub(crate) struct Made {
     private: PrivateKey,
     version: KeyVersion,
     row: VersionRow,
 }
 
-impl Create {
-    /// Checks what is asked, then generates.
-    pub(crate) async fn prepare(call: &Call<'_>, input: Input) -> Result<Self, Stop> {
-        let core = call.core;
-        let size = size(&input)?;
-        let attributes = input.attributes.clone().unwrap_or_default();
-        attributes.check()?;
-        key::check_window(attributes.nbf, attributes.exp)?;
-        let tags = input.tags.unwrap_or_default();
-        key::check_tags(&tags)?;
-        let key_ops = match &input.key_ops {
-            Some(asked) => key::key_ops(asked)?,
-            None => KeyOp::ALL.to_vec(),
-        };
-        let private = core.generations.run(move || RsaPrivate::generate(size)).await?;
-        let private = private.map_err(|_| Stop::Damaged("no RSA key can be generated"))?;
-        let now = core.now().seconds();
+/// Checks what is asked, then generates.
+pub(crate) async fn prepare(call: &Call<'_>, input: Input) -> Result<Made, Stop> {
+    let kind = Kind::parse("kty", input.kty.as_deref())?;
+    kind.fits(call.vault)?;
+    let recipe = Recipe::of(kind, &input)?;
+    let Input { key_ops, attributes, tags, release_policy, .. } = input;
+    let checked = About { key_ops, attributes, tags, release_policy }.check(kind)?;
+    let private = call.core.generations.run(move || recipe.generate()).await?;
+    Ok(Made::of(call, private.ok_or(Stop::Damaged("no key can be generated"))?, checked))
+}
+
+/// What is generated.
+enum Recipe {
+    Rsa(RsaSize),
+    Ec(Curve),
+}
+
+impl Recipe {
+    fn of(kind: Kind, input: &Input) -> Result<Self, Refused> {
+        if input.public_exponent.is_some() {
+            let message = "Property public_exponent is not supported for keys of a vault.";
+            return Err(texts::bad_parameter(message));
+        }
+        if !kind.is_rsa() {
+            return Ok(Self::Ec(kind::curve("crv", input.crv.as_deref().unwrap_or("P-256"))?));
+        }
+        let bits = usize::try_from(input.key_size.unwrap_or(2048)).ok();
+        bits.and_then(RsaSize::of_bits).map(Self::Rsa).ok_or_else(|| {
+            texts::bad_parameter("Property key_size must be 2048, 3072 or 4096 for this type of key.")
+        })
+    }
+
+    fn generate(self) -> Option<PrivateKey> {
+        match self {
+            Self::Rsa(size) => RsaPrivate::generate(size).ok().map(PrivateKey::from),
+            Self::Ec(curve) => EcPrivate::generate(curve).ok().map(PrivateKey::from),
+        }
+    }
+}
+
+impl Made {
+    /// A new version that holds this private half.
+    pub(crate) fn of(call: &Call<'_>, private: PrivateKey, checked: Checked) -> Self {
+        let now = call.core.now().seconds();
         let row = VersionRow {
-            kty: "RSA".into(),
-            size: size.bits(),
-            n: URL_SAFE_NO_PAD.encode(private.modulus()),
-            e: URL_SAFE_NO_PAD.encode(private.exponent()),
-            key_ops,
-            enabled: attributes.enabled.unwrap_or(true),
-            nbf: attributes.nbf,
-            exp: attributes.exp,
+            kty: checked.kind,
+            public: Public::of(&private),
+            key_ops: checked.key_ops,
+            enabled: checked.attributes.enabled.unwrap_or(true),
+            nbf: checked.attributes.nbf,
+            exp: checked.attributes.exp,
             created: now,
             updated: now,
-            tags,
+            tags: checked.tags,
         };
-        Ok(Self { private: private.into(), version: KeyVersion::from_random(core.id()), row })
+        Self { private, version: KeyVersion::from_random(call.core.id()), row }
     }
 
     pub(crate) async fn carry_out(&self, call: &Call<'_>) -> Result<Done, Stop> {
         let (core, vault, asked) = (call.core, call.vault.name.as_str(), call.name()?);
+        // The vault may have become another one since the key was made.
+        self.row.kty.fits(call.vault)?;
         let protected = call.protected().await?;
         let at = schema::key(vault, asked.as_str());
         let (batch, name, versions) = match key::head(core, vault, asked).await? {
@@ -104,36 +169,4 @@ impl Create {
         call.commit(batch, Some(kid.clone())).await?;
         Ok(Done::json(&Bundle::of(kid, &self.row, call.vault, protected)))
     }
-}
-
-/// The one type of key that is served; each other is refused with the reason.
-fn size(input: &Input) -> Result<RsaSize, Refused> {
-    let kind = input.kty.as_deref().unwrap_or_default();
-    match kind {
-        "RSA" => {}
-        "RSA-HSM" | "EC-HSM" => {
-            return Err(texts::bad_parameter(
-                "Keys in hardware are not supported by this service: use type RSA.",
-            ));
-        }
-        "" => return Err(texts::bad_parameter("Property kty is required.")),
-        other => {
-            let other: String = other.chars().take(32).collect();
-            return Err(texts::bad_parameter(format!(
-                "Property kty has the value '{other}'; this service makes RSA keys."
-            )));
-        }
-    }
-    if input.release_policy.is_some() {
-        return Err(texts::bad_parameter(
-            "Property release_policy is not supported: keys are not exportable.",
-        ));
-    }
-    if input.public_exponent.is_some() {
-        return Err(texts::bad_parameter("Property public_exponent is not supported for keys of a vault."));
-    }
-    let bits = usize::try_from(input.key_size.unwrap_or(2048)).ok();
-    bits.and_then(RsaSize::of_bits).ok_or_else(|| {
-        texts::bad_parameter("Property key_size must be 2048, 3072 or 4096 for this type of key.")
-    })
 }

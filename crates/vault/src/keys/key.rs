@@ -13,6 +13,7 @@ use store::{Batch, StoreError};
 use crate::core::{Basis, Core, Found};
 use crate::error::{Refused, Stop, keys as texts};
 use crate::id::KeyVersion;
+use crate::keys::kind::{Kind, Public};
 use crate::schema::{self, KEY_VERSIONS, KEYS};
 
 /// The longest name of a key.
@@ -66,7 +67,7 @@ pub(crate) enum KeyOp {
 }
 
 impl KeyOp {
-    /// What an RSA key may be used for if nothing else is said; also the order in which operations are shown.
+    /// Every use, in the order in which they are shown.
     pub(crate) const ALL: &'static [Self] =
         &[Self::Encrypt, Self::Decrypt, Self::Sign, Self::Verify, Self::WrapKey, Self::UnwrapKey];
 
@@ -88,11 +89,9 @@ pub(crate) struct KeyRow {
 /// One version of a key; times in seconds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct VersionRow {
-    pub(crate) kty: String,
-    pub(crate) size: usize,
-    /// Modulus and exponent in base64url.
-    pub(crate) n: String,
-    pub(crate) e: String,
+    pub(crate) kty: Kind,
+    #[serde(flatten)]
+    pub(crate) public: Public,
     pub(crate) key_ops: Vec<KeyOp>,
     pub(crate) enabled: bool,
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -201,9 +200,7 @@ pub(crate) fn key_ops(asked: &[String]) -> Result<Vec<KeyOp>, Refused> {
     for word in asked {
         if !KeyOp::ALL.iter().any(|op| word == word_of(*op)) {
             let word: String = word.chars().take(64).collect();
-            return Err(texts::bad_parameter(format!(
-                "Property key_ops has the invalid operation '{word}' for this type of key."
-            )));
+            return Err(texts::operation_of_another_type(&word));
         }
     }
     Ok(KeyOp::ALL.iter().copied().filter(|op| asked.iter().any(|word| word == word_of(*op))).collect())
@@ -219,7 +216,7 @@ pub(crate) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), Refused>
     Ok(())
 }
 
-fn word_of(op: KeyOp) -> &'static str {
+pub(crate) fn word_of(op: KeyOp) -> &'static str {
     match op {
         KeyOp::Encrypt => "encrypt",
         KeyOp::Decrypt => "decrypt",

@@ -104,7 +104,7 @@ mod rows {
     use super::*;
     table! {
         Operation::Create, POST, &[Form::KeyWord], "create", ["keys/create/action"], "create", "KeyCreate", true;
-        Operation::Import, PUT, &[Form::Key], "import", ["keys/import/action"], "import", "KeyImport", false;
+        Operation::Import, PUT, &[Form::Key], "import", ["keys/import/action"], "import", "KeyImport", true;
         Operation::Get, GET, KEY_OR_VERSION, "get", ["keys/read"], "get", "KeyGet", true;
         Operation::Attestation, GET, WORD, "attestation", ["keys/read"], "get", "KeyGet", false;
         Operation::Update, PATCH, KEY_OR_VERSION, "update", ["keys/update/action"], "update", "KeyUpdate", true;
@@ -121,8 +121,8 @@ mod rows {
         Operation::Use(KeyOp::Decrypt), POST, WORD, "decrypt", ["keys/decrypt/action"], "decrypt", "KeyDecrypt", true;
         Operation::Use(KeyOp::WrapKey), POST, WORD, "wrapkey", ["keys/wrap/action", "keys/read"], "wrapKey", "KeyWrap", true;
         Operation::Use(KeyOp::UnwrapKey), POST, WORD, "unwrapkey", ["keys/unwrap/action"], "unwrapKey", "KeyUnwrap", true;
-        Operation::Use(KeyOp::Sign), POST, WORD, "sign", ["keys/sign/action"], "sign", "KeySign", false;
-        Operation::Use(KeyOp::Verify), POST, WORD, "verify", ["keys/verify/action", "keys/read"], "verify", "KeyVerify", false;
+        Operation::Use(KeyOp::Sign), POST, WORD, "sign", ["keys/sign/action"], "sign", "KeySign", true;
+        Operation::Use(KeyOp::Verify), POST, WORD, "verify", ["keys/verify/action", "keys/read"], "verify", "KeyVerify", true;
         Operation::Release, POST, WORD, "release", ["keys/release/action"], "release", "KeyRelease", false;
         Operation::Rotate, POST, &[Form::KeyWord], "rotate", ["keys/rotate/action"], "rotate", "KeyRotate", false;
         Operation::RotationPolicy, GET, &[Form::KeyWord], "rotationpolicy", ["keyrotationpolicies/read"], "getrotationpolicy", "KeyRotationPolicyGet", false;
@@ -253,6 +253,10 @@ mod tests {
             (Method::POST, "/keys/k1//wrapkey".into(), wrap, false),
             (Method::POST, "/keys/k1/wrapKey".into(), wrap, false),
             (Method::POST, format!("//Keys/k1/{V}/WRAPKEY"), wrap, true),
+            (Method::POST, "/keys/k1//sign".into(), Operation::Use(KeyOp::Sign), false),
+            (Method::POST, format!("/keys/k1/{V}/verify"), Operation::Use(KeyOp::Verify), true),
+            (Method::PUT, "/keys/k1".into(), Operation::Import, false),
+            (Method::PUT, "/keys/restore".into(), Operation::Import, false),
             (Method::DELETE, "/keys/k1".into(), Operation::Delete, false),
             (Method::POST, "/keys/restore/backup".into(), Operation::Backup, false),
             (Method::POST, "/Keys/Restore/".into(), Operation::Restore, false),
@@ -270,10 +274,8 @@ mod tests {
     #[test]
     fn what_is_not_served_is_refused_with_the_services_words() {
         for (method, path, word) in [
-            (Method::PUT, "/keys/k1", "import"),
             (Method::POST, "/keys/k1/rotate", "rotate"),
             (Method::GET, "/keys/k1/rotationpolicy", "rotationpolicy"),
-            (Method::POST, "/keys/k1//sign", "sign"),
             (Method::POST, "/deletedkeys/k1/restore", "restore"),
             (Method::PATCH, "/deletedkeys/k1", ""),
             (Method::POST, "/rng", "rng"),

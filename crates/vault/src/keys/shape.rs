@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Refused, keys as texts};
 use crate::keys::key::{KeyOp, VersionRow};
+use crate::keys::kind::{Kind, Public};
 use crate::keys::recovery;
 use crate::resource::vault::VaultRow;
 
@@ -51,6 +52,12 @@ pub(crate) struct Deleted<T> {
     pub(crate) key: T,
 }
 
+/// Whether a signature is one of the key's.
+#[derive(Debug, Serialize)]
+pub(crate) struct Verified {
+    pub(crate) value: bool,
+}
+
 /// A page of a list.
 #[derive(Debug, Serialize)]
 pub(crate) struct Page<T> {
@@ -62,10 +69,26 @@ pub(crate) struct Page<T> {
 #[derive(Debug, Serialize)]
 struct WebKey<'a> {
     kid: String,
-    kty: &'a str,
+    kty: Kind,
     key_ops: &'a [KeyOp],
-    n: &'a str,
-    e: &'a str,
+    #[serde(flatten)]
+    public: WebPublic<'a>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum WebPublic<'a> {
+    Rsa { n: &'a str, e: &'a str },
+    Ec { crv: &'a str, x: &'a str, y: &'a str },
+}
+
+impl<'a> WebPublic<'a> {
+    fn of(public: &'a Public) -> Self {
+        match public {
+            Public::Rsa { n, e, .. } => Self::Rsa { n, e },
+            Public::Ec { crv, x, y } => Self::Ec { crv, x, y },
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -76,8 +99,8 @@ pub(crate) struct Attributes {
     nbf: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     exp: Option<i64>,
-    #[serde(rename = "key_size")]
-    key_size: usize,
+    #[serde(rename = "key_size", skip_serializing_if = "Option::is_none")]
+    key_size: Option<usize>,
     created: i64,
     updated: i64,
     recovery_level: &'static str,
@@ -92,7 +115,7 @@ impl Attributes {
             enabled: row.enabled,
             nbf: row.nbf,
             exp: row.exp,
-            key_size: row.size,
+            key_size: row.public.size(),
             created: row.created,
             updated: row.updated,
             recovery_level: recovery::level(
@@ -103,7 +126,7 @@ impl Attributes {
             ),
             recoverable_days: if vault.soft_delete { vault.retention_days } else { 0 },
             exportable: false,
-            // Software, which is what this is.
+            // Software, which is what this is, also for the types that name hardware.
             hsm_platform: "0",
         }
     }
@@ -113,7 +136,7 @@ impl<'a> Bundle<'a> {
     /// `protected`: the subscription is under the mandatory retention period.
     pub(crate) fn of(kid: String, row: &'a VersionRow, vault: &VaultRow, protected: bool) -> Self {
         Self {
-            key: WebKey { kid, kty: &row.kty, key_ops: &row.key_ops, n: &row.n, e: &row.e },
+            key: WebKey { kid, kty: row.kty, key_ops: &row.key_ops, public: WebPublic::of(&row.public) },
             attributes: Attributes::of(row, vault, protected),
             tags: Some(&row.tags).filter(|tags| !tags.is_empty()),
         }

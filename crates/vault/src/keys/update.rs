@@ -55,6 +55,7 @@ impl Input {
             ..old.clone()
         };
         key::check_window(new.nbf, new.exp)?;
+        new.kty.permits(&new.key_ops)?;
         Ok(new)
     }
 }

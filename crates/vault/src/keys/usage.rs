@@ -1,15 +1,14 @@
-//! Using a key: wrap and unwrap, encrypt and decrypt.
+//! Using a key: wrap and unwrap, encrypt and decrypt, sign and verify.
 //!
 //! Owns these operations, in this order: the row, enabled, permitted, valid, and only then the key. The record is durable
 //! before the reply leaves, and the commit expects the row: a use that a disabling overtook is decided anew.
 
-use crypto::{RsaError, RsaPadding, RsaSize};
+use crypto::{Curve, PrivateKey, RsaError, RsaPadding, RsaSignature, SignatureAlgorithm, SignatureError};
 use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::error::{Refused, Stop, keys as texts};
-use crate::keys::key::{FoundVersion, KeyOp, VersionRow};
-use crate::keys::operation::Operation;
+use crate::keys::key::{FoundVersion, KeyOp, VersionRow, word_of};
 use crate::keys::private::{self, Held};
 use crate::keys::{Call, Done, shape};
 
@@ -17,53 +16,128 @@ use crate::keys::{Call, Done, shape};
 pub(crate) struct RawInput {
     alg: Option<String>,
     value: Option<String>,
+    digest: Option<String>,
 }
 
-/// What is to be wrapped or unwrapped.
-pub(crate) struct Input {
-    padding: RsaPadding,
-    value: Zeroizing<Vec<u8>>,
+/// What is to be done with the key.
+#[derive(Clone)]
+pub(crate) enum Input {
+    /// Wrap or encrypt.
+    Close {
+        padding: RsaPadding,
+        value: Zeroizing<Vec<u8>>,
+    },
+    /// Unwrap or decrypt.
+    Open {
+        padding: RsaPadding,
+        value: Zeroizing<Vec<u8>>,
+    },
+    Sign {
+        algorithm: SignatureAlgorithm,
+        digest: Vec<u8>,
+    },
+    Verify {
+        algorithm: SignatureAlgorithm,
+        digest: Vec<u8>,
+        signature: Vec<u8>,
+    },
 }
 
 impl Input {
     pub(crate) fn check(op: KeyOp, raw: RawInput) -> Result<Self, Refused> {
         // The text of a value may be a key in clear: zeroed with everything else.
         let text = Zeroizing::new(raw.value.unwrap_or_default());
-        let padding = match raw.alg.as_deref() {
-            Some("RSA-OAEP-256") => RsaPadding::Oaep256,
-            Some("RSA-OAEP") => RsaPadding::OaepSha1,
-            Some("RSA1_5") => RsaPadding::Pkcs1v15,
-            Some(other) => {
-                let other: String = other.chars().take(32).collect();
-                let word = Operation::Use(op).permission();
-                return Err(texts::bad_parameter(format!(
-                    "Property alg has the value '{other}', which {word} does not know."
-                )));
+        let alg = raw.alg.ok_or_else(|| texts::bad_parameter("Property alg is required."))?;
+        let value = || {
+            let value = shape::decode("value", &text)?;
+            if value.is_empty() {
+                Err(texts::bad_parameter("Property value is required."))
+            } else {
+                Ok(value)
             }
-            None => return Err(texts::bad_parameter("Property alg is required.")),
         };
-        let value = shape::decode("value", &text)?;
-        if value.is_empty() {
-            return Err(texts::bad_parameter("Property value is required."));
-        }
-        Ok(Self { padding, value })
+        Ok(match op {
+            KeyOp::WrapKey | KeyOp::Encrypt => Self::Close { padding: padding(op, &alg)?, value: value()? },
+            KeyOp::UnwrapKey | KeyOp::Decrypt => Self::Open { padding: padding(op, &alg)?, value: value()? },
+            KeyOp::Sign => {
+                let algorithm = signature(op, &alg)?;
+                Self::Sign { algorithm, digest: digest("value", algorithm, &value()?)? }
+            }
+            KeyOp::Verify => {
+                let algorithm = signature(op, &alg)?;
+                let bytes = shape::decode("digest", &raw.digest.unwrap_or_default())?;
+                let digest = digest("digest", algorithm, &bytes)?;
+                Self::Verify { algorithm, digest, signature: value()?.to_vec() }
+            }
+        })
     }
+}
+
+fn padding(op: KeyOp, alg: &str) -> Result<RsaPadding, Refused> {
+    Ok(match alg {
+        "RSA-OAEP-256" => RsaPadding::Oaep256,
+        "RSA-OAEP" => RsaPadding::OaepSha1,
+        "RSA1_5" => RsaPadding::Pkcs1v15,
+        _ => return Err(unknown(op, alg)),
+    })
+}
+
+fn signature(op: KeyOp, alg: &str) -> Result<SignatureAlgorithm, Refused> {
+    let rsa = SignatureAlgorithm::Rsa;
+    Ok(match alg {
+        "RS256" => rsa(RsaSignature::Rs256),
+        "RS384" => rsa(RsaSignature::Rs384),
+        "RS512" => rsa(RsaSignature::Rs512),
+        "PS256" => rsa(RsaSignature::Ps256),
+        "PS384" => rsa(RsaSignature::Ps384),
+        "PS512" => rsa(RsaSignature::Ps512),
+        "ES256" => SignatureAlgorithm::Ec(Curve::P256),
+        "ES256K" => SignatureAlgorithm::Ec(Curve::P256K),
+        "ES384" => SignatureAlgorithm::Ec(Curve::P384),
+        "ES512" => SignatureAlgorithm::Ec(Curve::P521),
+        _ => return Err(unknown(op, alg)),
+    })
+}
+
+fn unknown(op: KeyOp, alg: &str) -> Refused {
+    let alg: String = alg.chars().take(32).collect();
+    texts::bad_parameter(format!("Property alg has the value '{alg}', which {} does not know.", word_of(op)))
+}
+
+fn digest(property: &str, algorithm: SignatureAlgorithm, bytes: &[u8]) -> Result<Vec<u8>, Refused> {
+    let expected = algorithm.digest_len();
+    if bytes.len() != expected {
+        return Err(texts::bad_parameter(format!(
+            "Property {property} has {} bytes: this algorithm takes a digest of {expected} bytes.",
+            bytes.len()
+        )));
+    }
+    Ok(bytes.to_vec())
+}
+
+/// What the key said.
+enum Answer {
+    Bytes(Zeroizing<Vec<u8>>),
+    Verified(bool),
 }
 
 pub(crate) async fn carry_out(call: &Call<'_>, op: KeyOp, input: &Input) -> Result<Done, Stop> {
     let found = call.version().await?;
     permitted(op, &found.row.value, call.core.now().seconds())?;
-    let (held, result) = apply(call, op, &found, input).await?;
+    let (held, answer) = apply(call, &found, input).await?;
     let kid = call.kid(&found.name, Some(found.version));
     call.commit(call.batch_on(found.basis()), Some(kid.clone())).await?;
     held.committed();
-    Ok(Done::secret(shape::operation_result(&kid, &result)))
+    Ok(match answer {
+        Answer::Bytes(bytes) => Done::secret(shape::operation_result(&kid, &bytes)),
+        Answer::Verified(value) => Done::json(&shape::Verified { value }),
+    })
 }
 
 /// Whether the version may be used so now. Disabled blocks all; the window blocks only what makes new things, because
 /// what was wrapped before a key's end must still open after it.
 fn permitted(op: KeyOp, row: &VersionRow, now: i64) -> Result<(), Refused> {
-    let word = Operation::Use(op).permission();
+    let word = word_of(op);
     if !row.enabled {
         return Err(texts::key_disabled(word));
     }
@@ -79,32 +153,50 @@ fn permitted(op: KeyOp, row: &VersionRow, now: i64) -> Result<(), Refused> {
     Ok(())
 }
 
-async fn apply<'a>(
-    call: &Call<'a>,
-    op: KeyOp,
-    found: &FoundVersion,
-    input: &Input,
-) -> Result<(Held<'a>, Zeroizing<Vec<u8>>), Stop> {
-    let size = RsaSize::of_bits(found.row.value.size).ok_or(Stop::Damaged("a key of another size"))?;
-    let makes_new = op.makes_new();
-    if !makes_new && input.value.len() != size.bytes() {
+async fn apply<'a>(call: &Call<'a>, found: &FoundVersion, input: &Input) -> Result<(Held<'a>, Answer), Stop> {
+    let bits = found.row.value.public.size();
+    if let Input::Open { value, .. } = input
+        && bits != Some(8 * value.len())
+    {
         return Err(not_opened().into());
     }
     let held = private::open(call.core, &found.row)?;
-    let (key, padding, value) = (held.key.clone(), input.padding, input.value.clone());
-    let worked = call.core.operations.run(move || match (key.rsa(), makes_new) {
-        (Some(key), true) => key.wrap(padding, &value).map(Zeroizing::new),
-        (Some(key), false) => key.unwrap(padding, &value),
-        (None, _) => Err(RsaError::NotAKey),
-    });
-    match worked.await? {
-        Ok(result) => Ok((held, result)),
-        Err(RsaError::TooLong) => {
-            Err(texts::bad_parameter("Property value is too long for this key and algorithm.").into())
+    let (key, input) = (held.key.clone(), input.clone());
+    let answer = call.core.operations.run(move || work(&key, &input)).await??;
+    Ok((held, answer))
+}
+
+fn work(key: &PrivateKey, input: &Input) -> Result<Answer, Stop> {
+    let rsa = || key.rsa().ok_or_else(other_key);
+    let done = match input {
+        Input::Close { padding, value } => rsa()?.wrap(*padding, value).map(Zeroizing::new),
+        Input::Open { padding, value } => rsa()?.unwrap(*padding, value),
+        Input::Sign { algorithm, digest } => {
+            let signature = key.sign(*algorithm, digest).map_err(unsigned)?;
+            return Ok(Answer::Bytes(Zeroizing::new(signature)));
         }
-        Err(RsaError::NotWrapped) => Err(not_opened().into()),
-        Err(_) => Err(Stop::Damaged("a key that cannot be used")),
+        Input::Verify { algorithm, digest, signature } => {
+            return Ok(Answer::Verified(key.verify(*algorithm, digest, signature).map_err(unsigned)?));
+        }
+    };
+    done.map(Answer::Bytes).map_err(|error| match error {
+        RsaError::TooLong => {
+            texts::bad_parameter("Property value is too long for this key and algorithm.").into()
+        }
+        RsaError::NotWrapped => not_opened().into(),
+        _ => Stop::Damaged("a key that cannot be used"),
+    })
+}
+
+fn unsigned(error: SignatureError) -> Stop {
+    match error {
+        SignatureError::OtherKey => other_key().into(),
+        _ => Stop::Damaged("a key that cannot sign"),
     }
+}
+
+fn other_key() -> Refused {
+    texts::bad_parameter("Property alg names an algorithm of another type of key, or of another curve.")
 }
 
 /// One answer for everything that is wrong with a ciphertext.
@@ -117,13 +209,12 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
+    use crate::keys::kind::{Kind, Public};
 
     fn row() -> VersionRow {
         VersionRow {
-            kty: "RSA".into(),
-            size: 2048,
-            n: String::new(),
-            e: String::new(),
+            kty: Kind::Rsa,
+            public: Public::Rsa { size: 2048, n: String::new(), e: String::new() },
             key_ops: vec![KeyOp::WrapKey, KeyOp::UnwrapKey],
             enabled: true,
             nbf: Some(100),

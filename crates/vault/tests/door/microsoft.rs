@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use aws_lc_rs::encoding::AsBigEndian;
+use aws_lc_rs::signature::{ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use axum::Router;
 use axum::body::Body;
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
@@ -11,8 +13,9 @@ use azure_core::http::headers::Headers;
 use azure_core::http::{AsyncRawResponse, ClientOptions, HttpClient, Request, RetryOptions, Transport};
 use azure_identity::{ClientSecretCredential, ClientSecretCredentialOptions};
 use azure_security_keyvault_keys::models::{
-    CreateKeyParameters, EncryptionAlgorithm, KeyAttributes, KeyClientUnwrapKeyOptions,
-    KeyOperationParameters, KeyType, RestoreKeyParameters, UpdateKeyPropertiesParameters,
+    CreateKeyParameters, CurveName, EncryptionAlgorithm, ImportKeyParameters, JsonWebKey, KeyAttributes,
+    KeyClientUnwrapKeyOptions, KeyOperationParameters, KeyType, RestoreKeyParameters, SignParameters,
+    SignatureAlgorithm, UpdateKeyPropertiesParameters, VerifyParameters,
 };
 use azure_security_keyvault_keys::{KeyClient, KeyClientOptions, ResourceExt, ResourceId};
 use http_body_util::BodyExt;
@@ -176,4 +179,42 @@ async fn keys_are_deleted_recovered_backed_up_purged_and_restored() {
     assert_eq!(refusal(&twice), (409, "Conflict".into(), None));
     let plain = client.unwrap_key("Key-EXO", &version, parameters(wrapped).try_into().unwrap(), None).await;
     assert_eq!(plain.unwrap().into_model().unwrap().result.unwrap(), vec![7; 32]);
+}
+
+#[tokio::test]
+async fn a_key_on_a_curve_is_made_and_imported_signs_and_verifies() {
+    let world = World::new().await;
+    world.manage().assign(&world.contoso.vault_path(), &world.contoso.service, OFFICER, 3).await.ok();
+    let client = client(&world);
+    let asked =
+        CreateKeyParameters { kty: Some(KeyType::EcHsm), curve: Some(CurveName::P384), ..Default::default() };
+    let made = client.create_key("k", asked.try_into().unwrap(), None).await.unwrap().into_model().unwrap();
+    let web = made.key.unwrap();
+    assert_eq!((web.kty, web.crv), (Some(KeyType::EcHsm), Some(CurveName::P384)));
+    assert_eq!((web.x.unwrap().len(), web.y.unwrap().len()), (48, 48));
+
+    let pair = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).unwrap();
+    let (x, y) = pair.public_key().as_ref()[1..].split_at(48);
+    let key = JsonWebKey {
+        kty: Some(KeyType::Ec),
+        crv: Some(CurveName::P384),
+        d: Some(pair.private_key().as_be_bytes().unwrap().as_ref().to_vec()),
+        x: Some(x.to_vec()),
+        y: Some(y.to_vec()),
+        ..Default::default()
+    };
+    let asked = ImportKeyParameters { key: Some(key), hsm: Some(false), ..Default::default() };
+    let taken = client.import_key("k", asked.try_into().unwrap(), None).await.unwrap().into_model().unwrap();
+    let version = taken.resource_id().unwrap().version.unwrap();
+    assert_eq!(taken.key.unwrap().x.as_deref(), Some(x));
+
+    let algorithm = Some(SignatureAlgorithm::Es384);
+    let asked = SignParameters { algorithm: algorithm.clone(), value: Some(vec![7; 48]) };
+    let signed = client.sign("k", asked.try_into().unwrap(), None).await.unwrap().into_model().unwrap();
+    for (digest, good) in [(vec![7; 48], true), (vec![8; 48], false)] {
+        let (algorithm, signature) = (algorithm.clone(), signed.result.clone());
+        let asked = VerifyParameters { algorithm, digest: Some(digest), signature };
+        let answer = client.verify("k", &version, asked.try_into().unwrap(), None).await.unwrap();
+        assert_eq!(answer.into_model().unwrap().value, Some(good));
+    }
 }
