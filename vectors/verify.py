@@ -12,7 +12,9 @@ import pathlib
 import sys
 import uuid
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, utils
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 CHUNK = 16384
@@ -247,6 +249,41 @@ def keys(file):
         yield "private key", case["wrapped"], found.hex()
 
 
+CURVES = {
+    "P-256": (ec.SECP256R1, hashes.SHA256(), 32),
+    "P-256K": (ec.SECP256K1, hashes.SHA256(), 32),
+    "P-384": (ec.SECP384R1, hashes.SHA384(), 48),
+    "P-521": (ec.SECP521R1, hashes.SHA512(), 66),
+}
+
+
+def signed(key, digest, signature, hashed):
+    half = len(signature) // 2
+    numbers = (int.from_bytes(part, "big") for part in (signature[:half], signature[half:]))
+    try:
+        key.verify(utils.encode_dss_signature(*numbers), digest, ec.ECDSA(utils.Prehashed(hashed)))
+    except InvalidSignature:
+        return False
+    return True
+
+
+def curve_keys(file):
+    for case in file["private_keys"]:
+        curve, hashed, width = CURVES[case["curve"]]
+        key = serialization.load_der_private_key(unhex(case["pkcs8"]), None)
+        point = key.public_key().public_numbers()
+        yield case["curve"], curve, type(key.curve)
+        yield case["curve"], case["d"], key.private_numbers().private_value.to_bytes(width, "big").hex()
+        yield case["curve"], case["x"], point.x.to_bytes(width, "big").hex()
+        yield case["curve"], case["y"], point.y.to_bytes(width, "big").hex()
+        place = context("vault-key", case["place"])
+        found = seal(unhex(case["master_key"]), unhex(case["salt"]), place, unhex(case["pkcs8"]))
+        yield case["curve"], case["wrapped"], found.hex()
+        signature = unhex(case["signature"])
+        yield case["curve"], 2 * width, len(signature)
+        yield case["curve"], True, signed(key.public_key(), unhex(case["digest"]), signature, hashed)
+
+
 def wrap_sets(file):
     for case in file["sets"]:
         found = wrap_set(case)
@@ -326,6 +363,7 @@ def key_backup(file):
 FILES = {
     "sealed-format.json": sealed_format,
     "keys.json": keys,
+    "curve-keys.json": curve_keys,
     "wrap-set.json": wrap_sets,
     "revocation-leaves-contexts.json": lifecycle,
     "objects.json": objects,

@@ -27,7 +27,7 @@ pub(crate) struct Core {
     pub(crate) random: Arc<dyn Random>,
     pub(crate) signing: SigningKeys,
     pub(crate) parsed: Parsed,
-    /// Generation of RSA keys.
+    /// Generation of private keys.
     pub(crate) generations: Blocking,
     /// Operations with a private key.
     pub(crate) operations: Blocking,

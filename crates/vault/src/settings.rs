@@ -30,7 +30,7 @@ pub struct Limits {
     pub signing_key_life: Duration,
     /// How many parsed private keys stay in memory.
     pub parsed_keys: usize,
-    /// How many RSA keys are generated at the same time.
+    /// How many private keys are generated at the same time.
     pub generations: usize,
     /// How many private-key operations run at the same time.
     pub operations: usize,
@@ -46,7 +46,7 @@ pub const TOKEN_LIFE: Duration = Duration::from_secs(3599);
 pub const SIGNING_KEY_LIFE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Parsed private keys in memory.
 pub const PARSED_KEYS: usize = 256;
-/// RSA keys that are generated at the same time.
+/// Private keys that are generated at the same time.
 pub const GENERATIONS: usize = 2;
 /// Operations with a private key at the same time.
 pub const OPERATIONS: usize = 8;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::context::Context;
+use crate::ec::{Curve, EcPrivate};
 use crate::level::{Container, Dek, Dep, Master, Volume};
 use crate::place::VaultKeyPlace;
 use crate::private::PrivateKey;
@@ -148,5 +149,33 @@ fn known_answers_of_private_keys() {
             let opened = key.unwrap(padding, &bytes(&case["wraps_of_a_seed"], name)).expect(name);
             assert_eq!(opened[..], bytes(case, "seed"), "{name}");
         }
+    }
+}
+
+#[test]
+fn known_answers_of_private_keys_on_curves() {
+    for case in list(&file("curve-keys.json"), "private_keys") {
+        let name = text(case, "curve");
+        let curve = match name {
+            "P-256" => Curve::P256,
+            "P-256K" => Curve::P256K,
+            "P-384" => Curve::P384,
+            "P-521" => Curve::P521,
+            other => panic!("{other} is no curve"),
+        };
+        let (master, place) = (
+            Key::<Master>::from_file(Zeroizing::new(array(case, "master_key"))),
+            vault_key_place(&case["place"]),
+        );
+        let (d, x, y) = (bytes(case, "d"), bytes(case, "x"), bytes(case, "y"));
+        let built = PrivateKey::from(EcPrivate::from_parts(curve, &d, &x, &y).expect(name));
+        let wrapped = master.wrap_private(&built, &place, &Scripted::new([bytes(case, "salt")]));
+        assert_eq!(hex(&wrapped), text(case, "wrapped"), "{name}");
+
+        let key = master.unwrap_private(&bytes(case, "wrapped"), &place).expect("its own place");
+        assert_eq!(hex(&key.to_pkcs8()), text(case, "pkcs8"), "{name}");
+        let PrivateKey::Ec(key) = key else { panic!("{name} is a curve") };
+        assert_eq!((key.curve(), key.point()), (curve, (x, y)), "{name}");
+        assert_eq!(key.verify(&bytes(case, "digest"), &bytes(case, "signature")), Ok(true), "{name}");
     }
 }
