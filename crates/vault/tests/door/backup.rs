@@ -127,6 +127,33 @@ async fn a_key_comes_back_in_another_vault_of_its_subscription_and_geography_alo
 }
 
 #[tokio::test]
+async fn a_key_on_a_curve_comes_back_and_signs_and_a_type_that_names_hardware_needs_its_sku() {
+    let world = World::new().await;
+    let officer = world.officer().await;
+    officer.create("k", json!({"kty": "EC-HSM", "crv": "P-384"})).await.ok();
+    let before = officer.get("/keys/k").await.ok();
+    let digest = URL_SAFE_NO_PAD.encode([7; 48]);
+    let signature = value(officer.operate("/keys/k//sign", "ES384", &digest).await);
+    let blob = value(backup(&officer, "k").await);
+    destroy(&officer, "k").await;
+    let mut body = vault_body(&world.contoso);
+    for (sku, fits) in [("standard", false), ("premium", true)] {
+        body["properties"]["sku"]["name"] = json!(sku);
+        world.manage().put(&world.contoso.vault_path(), &body).await.ok();
+        let answer = restore(&officer, &blob).await;
+        if fits {
+            assert_eq!(answer.ok(), before);
+        } else {
+            answer.refused(400, "BadParameter", "");
+            officer.get("/keys/k").await.refused(404, "KeyNotFound", "");
+        }
+    }
+    let asked = json!({"alg": "ES384", "digest": digest, "value": signature});
+    let path = format!("/keys/k/{}/verify", version(&before));
+    assert_eq!(officer.call(Method::POST, &path, Some(&asked)).await.ok()["value"], json!(true));
+}
+
+#[tokio::test]
 async fn the_name_must_be_free_also_of_a_deleted_key() {
     let world = World::new().await;
     let officer = world.officer().await;
