@@ -229,9 +229,21 @@ mod tests {
         let router = Router::new().route("/", post(refuse)).layer(middleware::map_request(whole));
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let listener = Listener::start("service.listen", any, Transport::Plain, router).expect("listening");
-        let small = vec![0; MAX_UNWANTED - 1];
-        let told = heard(listener.address(), &format!("content-length: {}", small.len()), &small).await;
-        assert!(told.starts_with("HTTP/1.1 403") && told.ends_with("why"), "{told}");
+        let mut stream = TcpStream::connect(listener.address()).await.expect("connected");
+        let head = format!(
+            "POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {MAX_UNWANTED}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.expect("sent");
+        let mut told = Vec::new();
+        // The refusal is there, and the client, which reads later, sends on.
+        while !told.ends_with(b"why") {
+            assert_ne!(stream.read_buf(&mut told).await.expect("an answer"), 0);
+        }
+        for _ in 0..4 {
+            stream.write_all(&vec![0; MAX_UNWANTED / 4]).await.expect("it is still taken");
+        }
+        assert_eq!(stream.read_buf(&mut told).await.expect("an orderly end"), 0);
+        assert!(told.starts_with(b"HTTP/1.1 403"));
         let large = "content-length: 99999999\r\nexpect: 100-continue";
         let told = heard(listener.address(), large, b"").await;
         assert!(told.starts_with("HTTP/1.1 403") && told.ends_with("why"), "{told}");
