@@ -27,6 +27,8 @@ mod rows;
 pub mod service;
 mod tenant;
 mod tenants;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod unwrap;
 mod upkeep;
 mod volume;

@@ -7,70 +7,25 @@ use crypto::testing::SeededRandom;
 use crypto::{Key, Part, PartPlace, SealedPart, Volume};
 use model::caller::{Caller, Initiator, Principal};
 use model::fault::Answer;
-use model::id::{ContainerId, DepId, DirectoryId, RequestId};
-use model::key_identifier::{KeyIdentifier, KeyVersion};
+use model::id::{ContainerId, DirectoryId, RequestId};
 use model::policy::PolicyKind;
 use model::refusal::Refusal;
 use model::settings::{Bound, Hold, Settings};
-use model::suffix::SuffixList;
-use model::time::{BoxFuture, ManualClock, Timestamp};
+use model::time::{ManualClock, Timestamp};
 use model::unwrap::Family;
 use store::{AuditRow, Faults, Replica, Scan, Schema, Store, Table};
 use tempfile::TempDir;
 
-use crate::roots::testing::{Asked, FakeRoots};
-use crate::roots::{RootDescription, RootKeys};
+use crate::roots::testing::Asked;
 use crate::rows::{INTENTS, POLICIES, TENANTS};
 use crate::service::{Keys, Opened};
-use crate::{
-    Custody, CustodySettings, NewPolicy, NewTenant, Parts, Policy, Reach, TABLES, Tenant, VaultConnection,
-    WRAPS_SCHEMA,
-};
+pub(super) use crate::testing::{Vaults, key, version};
+use crate::{Custody, CustodySettings, NewPolicy, NewTenant, Parts, Policy, TABLES, Tenant, WRAPS_SCHEMA};
 
 /// Where wrap sets lie.
 pub(super) const WRAP_SETS: Table = Table("wrap_sets");
 
 const SERVICE: Schema = Schema { owner: "service", version: 1, tables: TABLES, migrations: &[] };
-
-/// Vaults of every party, in memory.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Vaults {
-    pub(super) customer: FakeRoots,
-    pub(super) provider: FakeRoots,
-}
-
-impl Reach for Vaults {
-    fn customer(&self, _: &VaultConnection) -> Result<Arc<dyn RootKeys>, Refusal> {
-        Ok(Arc::new(self.customer.clone()))
-    }
-
-    fn provider(&self) -> Arc<dyn RootKeys> {
-        Arc::new(self.provider.clone())
-    }
-
-    fn provider_roots(&self) -> [KeyIdentifier; 2] {
-        ["provider-a", "provider-b"].map(|vault| key(vault, "root").versionless())
-    }
-
-    fn suffixes(&self, _: PolicyKind) -> SuffixList {
-        SuffixList::new(["vault.localhost"]).expect("a suffix")
-    }
-
-    fn availability_key(&self, policy: DepId) -> KeyIdentifier {
-        key("availability", &format!("dep-{policy}")).versionless()
-    }
-
-    fn create_availability_key<'a>(
-        &'a self,
-        key: &'a KeyIdentifier,
-        request: RequestId,
-    ) -> BoxFuture<'a, Result<RootDescription, Answer>> {
-        Box::pin(async move {
-            self.provider.add(&key.at(KeyVersion::from_bytes([1; 16])));
-            self.provider.describe(key, request).await
-        })
-    }
-}
 
 /// Everything a test needs; `restart` is a kill and a start over the same stores.
 pub(super) struct World {
@@ -84,10 +39,7 @@ pub(super) struct World {
 
 impl World {
     pub(super) async fn new() -> Self {
-        let vaults = Vaults::default();
-        for vault in ["provider-a", "provider-b"] {
-            vaults.provider.add(&key(vault, "root"));
-        }
+        let vaults = Vaults::new();
         for vault in ["contoso-a", "contoso-b", "fabrikam-a", "fabrikam-b"] {
             for name in ["exo", "spo", "exo2"] {
                 vaults.customer.add(&key(vault, name));
@@ -228,17 +180,6 @@ pub(super) fn new_policy(kind: PolicyKind, name: &str, vaults: [&str; 2]) -> New
         keys: vaults.map(|vault| key(vault, workload).versionless()),
         settings: Some(settings),
     }
-}
-
-/// Version 1 of a key of the lab.
-pub(super) fn key(vault: &str, name: &str) -> KeyIdentifier {
-    version(vault, name, 1)
-}
-
-/// One version of a key of the lab.
-pub(super) fn version(vault: &str, name: &str, version: u8) -> KeyIdentifier {
-    let text = format!("https://{vault}.vault.localhost/keys/{name}/{}", format!("{version:02x}").repeat(16));
-    KeyIdentifier::from_stored(&text).expect("canonical")
 }
 
 pub(super) fn user(tenant: &Tenant) -> Caller {

@@ -1,5 +1,6 @@
 //! Health and the API's own description.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use api::server::{Asker, answer};
@@ -18,6 +19,9 @@ use super::{Door, openapi_text};
 const READY_AGE: Duration = Duration::from_secs(2);
 /// How long a look at the store may take before it counts as broken.
 const READY_WAIT: Duration = Duration::from_secs(5);
+
+/// The document; the routes do not change while the process runs.
+static DOCUMENT: LazyLock<String> = LazyLock::new(openapi_text);
 
 /// When the store was last looked at, and what was wrong.
 #[derive(Debug, Default)]
@@ -60,7 +64,7 @@ async fn ready(State(door): State<Door>) -> Response {
 #[utoipa::path(get, path = "/openapi.json", operation_id = "openapi", tag = "health", security(("bearer" = [])),
     responses((status = 200, description = "The OpenAPI document of the service.", body = std::collections::HashMap<String, serde_json::Value>, content_type = "application/json"), (status = "default", description = "A refusal.", body = Problem, content_type = "application/problem+json")))]
 async fn document(_asker: Asker) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], openapi_text()).into_response()
+    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str()).into_response()
 }
 
 impl Door {
@@ -76,8 +80,7 @@ impl Door {
     async fn looked_at(&self) -> Vec<String> {
         let mut last = self.0.readiness.0.lock().await;
         let now = self.0.edge.clock.moment();
-        if let Some((at, broken)) = last.as_ref().filter(|(at, _)| *at + READY_AGE > now) {
-            let _ = at;
+        if let Some((_, broken)) = last.as_ref().filter(|(at, _)| *at + READY_AGE > now) {
             return broken.clone();
         }
         let look = tokio::time::timeout(READY_WAIT, self.0.service.custody.beat()).await;

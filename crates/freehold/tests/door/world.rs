@@ -16,7 +16,7 @@ use model::id::DirectoryId;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use vault::{NewSubscription, PrincipalId};
+use vault::{CRYPTO_OFFICER, ENCRYPTION_USER, NewSubscription, PrincipalId};
 use zeroize::Zeroizing;
 
 /// The feature of a subscription whose vaults keep what is deleted.
@@ -200,8 +200,8 @@ impl World {
         manage(Method::PUT, &path, Some(body)).await;
         let admin = self.lab.customers.vault.administration();
         let rights = [
-            ("14b46e9e-c2b7-41b4-b07b-48a6ebf60603", customer.admin_id, 1),
-            ("e147488a-f6f5-4113-8e2d-b22465e65bf6", self.principal(&admin, customer).await, 2),
+            (CRYPTO_OFFICER, customer.admin_id, 1),
+            (ENCRYPTION_USER, self.principal(&admin, customer).await, 2),
         ];
         for (role, principal, number) in rights {
             let id = format!("a11ce000-0000-4000-8000-00000000000{number}");

@@ -12,22 +12,17 @@ use axum::middleware::map_response;
 use axum::{Extension, Router};
 use crypto::testing::SeededRandom;
 use crypto::{Key, Volume};
-use custody::roots::testing::FakeRoots;
-use custody::roots::{RootDescription, RootKeys};
-use custody::{
-    Custody, CustodySettings, NewPolicy, NewTenant, Parts, Reach, Tenant, VaultConnection, WRAPS_SCHEMA,
-};
+use custody::testing::{Vaults, key};
+use custody::{Custody, CustodySettings, NewPolicy, NewTenant, Parts, Tenant, WRAPS_SCHEMA};
 use freehold_workloads::Engine;
 use freehold_workloads::http::{Http, routes};
 use model::caller::{Caller, Identity, Initiator, Principal, Role, Subject};
 use model::fault::Answer;
-use model::id::{ContainerId, DepId, DirectoryId, ObjectId, RequestId};
-use model::key_identifier::{KeyIdentifier, KeyVersion};
+use model::id::{ContainerId, DirectoryId, ObjectId, RequestId};
 use model::policy::PolicyKind;
-use model::refusal::{Code, Refusal};
+use model::refusal::Code;
 use model::settings::{Bound, Settings};
-use model::suffix::SuffixList;
-use model::time::{BoxFuture, ManualClock, Timestamp};
+use model::time::{ManualClock, Timestamp};
 use serde::de::DeserializeOwned;
 use store::{Blobs, Replica, Schema, Store};
 use tempfile::TempDir;
@@ -40,51 +35,6 @@ const ENGINE: Schema =
 
 /// The bound of the policies that tests make.
 const BOUND: Duration = Duration::from_secs(2);
-
-/// Vaults of every party, in memory.
-#[derive(Debug, Clone, Default)]
-struct Vaults {
-    customer: FakeRoots,
-    provider: FakeRoots,
-}
-
-impl Reach for Vaults {
-    fn customer(&self, _: &VaultConnection) -> Result<Arc<dyn RootKeys>, Refusal> {
-        Ok(Arc::new(self.customer.clone()))
-    }
-
-    fn provider(&self) -> Arc<dyn RootKeys> {
-        Arc::new(self.provider.clone())
-    }
-
-    fn provider_roots(&self) -> [KeyIdentifier; 2] {
-        ["provider-a", "provider-b"].map(|vault| key(vault, "root").versionless())
-    }
-
-    fn suffixes(&self, _: PolicyKind) -> SuffixList {
-        SuffixList::new(["vault.localhost"]).expect("a suffix")
-    }
-
-    fn availability_key(&self, policy: DepId) -> KeyIdentifier {
-        key("availability", &format!("dep-{policy}")).versionless()
-    }
-
-    fn create_availability_key<'a>(
-        &'a self,
-        key: &'a KeyIdentifier,
-        request: RequestId,
-    ) -> BoxFuture<'a, Result<RootDescription, Answer>> {
-        Box::pin(async move {
-            self.provider.add(&key.at(KeyVersion::from_bytes([1; 16])));
-            self.provider.describe(key, request).await
-        })
-    }
-}
-
-fn key(vault: &str, name: &str) -> KeyIdentifier {
-    let text = format!("https://{vault}.vault.localhost/keys/{name}/{}", "01".repeat(16));
-    KeyIdentifier::from_stored(&text).expect("canonical")
-}
 
 /// The service of the data plane with two tenants, and people of every role in each.
 pub(crate) struct World {
@@ -101,10 +51,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let vaults = Vaults::default();
-        for vault in ["provider-a", "provider-b"] {
-            vaults.provider.add(&key(vault, "root"));
-        }
+        let vaults = Vaults::new();
         for vault in ["contoso-a", "contoso-b"] {
             vaults.customer.add(&key(vault, "exo"));
         }
