@@ -12,13 +12,17 @@ pub(crate) mod import;
 pub(crate) mod key;
 pub(crate) mod kind;
 pub(crate) mod operation;
+pub(crate) mod period;
+pub(crate) mod policy;
 pub(crate) mod private;
 pub(crate) mod purge;
 pub(crate) mod read;
 pub(crate) mod recovery;
+pub(crate) mod rotate;
 pub(crate) mod shape;
 pub(crate) mod update;
 pub(crate) mod usage;
+pub(crate) mod wire;
 
 use axum::body::Body;
 use bytes::Bytes;
@@ -35,6 +39,7 @@ use crate::error::{Refused, Stop, keys as texts};
 use crate::id::{AssignmentId, KeyVersion};
 use crate::keys::key::KeyOp;
 use crate::keys::operation::{Operation, Target};
+use crate::keys::wire::Wire;
 use crate::log::{Event, Outcome};
 use crate::reply::{Reply, Response};
 use crate::request::{self, Asked, BodyFault};
@@ -59,7 +64,7 @@ pub(crate) struct Call<'a> {
     pub(crate) who: &'a Who,
     pub(crate) target: &'a Target,
     pub(crate) vault: &'a VaultRow,
-    pub(crate) api_version: &'a str,
+    pub(crate) wire: Wire<'a>,
     basis: Basis,
     assignment: Option<AssignmentId>,
 }
@@ -114,7 +119,7 @@ impl Call<'_> {
             who: self.who,
             target: self.target,
             vault: self.vault,
-            api_version: self.api_version,
+            wire: self.wire,
         }
     }
 }
@@ -147,6 +152,8 @@ enum Input {
     Restore(Box<backup::Restore>),
     Update(update::Input),
     Use(KeyOp, usage::Input),
+    Rotate(Box<rotate::Rotation>),
+    Policy(Box<policy::RotationPolicy>),
 }
 
 pub(crate) async fn serve(core: &Core, asked: &Asked, name: &str, body: Body) -> Response {
@@ -220,28 +227,19 @@ async fn answer(
     let audience = core.settings.keys_audience();
     let who = check::check(core, asked.authorization.as_ref(), &audience, Some(directory))
         .map_err(|fault| texts::unauthorized(&fault))?;
-    let api_version = asked.query("api-version").filter(|version| known_version(version));
-    let api_version = api_version.ok_or_else(texts::api_version)?;
+    let wire = asked.query("api-version").and_then(Wire::parse).ok_or_else(texts::api_version)?;
     let path = asked.path.as_deref().ok_or_else(|| texts::not_allowed(&asked.method, ""))?;
-    let target = Target::parse(&asked.method, path)?;
+    let target = Target::parse(&asked.method, path, wire)?;
     let mut unread = Some(body);
     let mut input = Input::None;
     for _ in 0..MOST_TRIES {
-        let context = Context { core, asked, who: &who, target: &target, vault: &vault.value, api_version };
+        let context = Context { core, asked, who: &who, target: &target, vault: &vault.value, wire };
         let (basis, assignment) = match authorise(&context, &vault).await {
             Ok(allowed) => allowed,
             Err(stop) => return Err(context.recorded(stop).await),
         };
-        let call = Call {
-            core,
-            asked,
-            who: &who,
-            target: &target,
-            vault: &vault.value,
-            api_version,
-            basis,
-            assignment,
-        };
+        let call =
+            Call { core, asked, who: &who, target: &target, vault: &vault.value, wire, basis, assignment };
         if let Some(body) = unread.take() {
             input = match read(&call, body).await {
                 Ok(input) => input,
@@ -273,6 +271,8 @@ async fn read(call: &Call<'_>, body: Body) -> Result<Input, Stop> {
         Operation::Create => Input::Make(Box::new(create::prepare(call, parse(&bytes)?).await?)),
         Operation::Import => Input::Make(Box::new(import::prepare(call, parse(&bytes)?).await?)),
         Operation::Restore => Input::Restore(Box::new(backup::Restore::prepare(call, &parse(&bytes)?)?)),
+        Operation::Rotate => Input::Rotate(Box::new(rotate::prepare(call).await?)),
+        Operation::SetRotationPolicy => Input::Policy(Box::new(parse::<policy::Input>(&bytes)?.check()?)),
         Operation::Update => Input::Update(update::Input::check(parse(&bytes)?)?),
         Operation::Use(op) => Input::Use(op, usage::Input::check(op, parse(&bytes)?)?),
         _ => Input::None,
@@ -298,6 +298,9 @@ async fn carry_out(call: &Call<'_>, input: &Input) -> Result<Done, Stop> {
         (Operation::Create | Operation::Import, Input::Make(made)) => made.carry_out(call).await,
         (Operation::Update, Input::Update(input)) => update::update(call, input).await,
         (Operation::Use(_), Input::Use(op, input)) => usage::carry_out(call, *op, input).await,
+        (Operation::Rotate, Input::Rotate(rotation)) => rotation.carry_out(call).await,
+        (Operation::SetRotationPolicy, Input::Policy(policy)) => policy::set(call, policy).await,
+        (Operation::RotationPolicy, _) => policy::show(call).await,
         (Operation::Restore, Input::Restore(restore)) => restore.carry_out(call).await,
         (Operation::Backup, _) => backup::backup(call).await,
         (Operation::Get, _) => read::show(call).await,
@@ -320,7 +323,7 @@ struct Context<'a> {
     who: &'a Who,
     target: &'a Target,
     vault: &'a VaultRow,
-    api_version: &'a str,
+    wire: Wire<'a>,
 }
 
 impl Context<'_> {
@@ -342,7 +345,7 @@ impl Context<'_> {
             stream: stream(&self.vault.name),
             category: "AuditEvent",
             operation: self.target.operation.log_name(),
-            api_version: self.api_version,
+            api_version: self.wire.text,
             resource: self.vault.scope().to_string(),
             who: self.who,
             assignment,
@@ -400,48 +403,5 @@ async fn authorise(
     Ok((basis.and(vault).and(grant), Some(grant.value.id)))
 }
 
-/// A version of the wire that is known: the named ones, the dated ones, and previews of either.
-fn known_version(text: &str) -> bool {
-    let (plain, preview) = match text.split_once("-preview") {
-        Some((plain, rest)) => (plain, Some(rest)),
-        None => (text, None),
-    };
-    let digits = |text: &str, n: usize| text.len() == n && text.bytes().all(|b| b.is_ascii_digit());
-    if let Some(minor) = plain.strip_prefix("7.") {
-        let numbered = |rest: &str| rest.is_empty() || rest.strip_prefix('.').is_some_and(|n| digits(n, 1));
-        return digits(minor, 1) && minor <= "6" && preview.is_none_or(numbered);
-    }
-    let parts: Vec<&str> = plain.split('-').collect();
-    let dated = matches!(*parts, [year, month, day]
-        if digits(year, 4) && year.starts_with("20") && digits(month, 2) && digits(day, 2));
-    dated && preview.is_none_or(str::is_empty) && (plain >= "2025" || plain == "2016-10-01")
-}
-
 /// A JSON value of a request that is only asked whether it is there.
 type Given = Option<Value>;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_of_the_wire() {
-        for version in [
-            "2016-10-01",
-            "7.0",
-            "7.6",
-            "7.6-preview.2",
-            "7.5-preview",
-            "2025-07-01",
-            "2025-06-01-preview",
-            "2026-03-01-preview",
-        ] {
-            assert!(known_version(version), "{version}");
-        }
-        for version in
-            ["", "7", "7.", "7.7", "7.10", "8.0", "2025", "2025-7-1", "latest", "2015-06-01", "7.6-preview.x"]
-        {
-            assert!(!known_version(version), "{version}");
-        }
-    }
-}

@@ -74,5 +74,10 @@ pub(crate) fn key(vault: &str, name: &str) -> String {
 
 /// One version of a key: `VAULT/NAME/VERSION`.
 pub(crate) fn key_version(vault: &str, name: &str, version: KeyVersion) -> String {
-    format!("{}/{version}", key(vault, name))
+    version_of_key(&key(vault, name), version)
+}
+
+/// The same, where `key` is the key of the key's own row.
+pub(crate) fn version_of_key(key: &str, version: KeyVersion) -> String {
+    format!("{key}/{version}")
 }

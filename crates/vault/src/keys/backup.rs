@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::error::{Refused, Stop, keys as texts};
 use crate::id::KeyVersion;
 use crate::keys::key::{self, KeyName, KeyRow, VersionRow};
+use crate::keys::policy::RotationPolicy;
 use crate::keys::shape::{self, Bundle};
 use crate::keys::{Call, Done, delete, deleted, private, read};
 use crate::resource::geography;
@@ -37,6 +38,8 @@ struct Contents {
     name: String,
     current: KeyVersion,
     versions: Vec<Kept>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    policy: Option<RotationPolicy>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -58,6 +61,7 @@ pub(crate) struct Restore {
     name: KeyName,
     current: KeyVersion,
     versions: Vec<Placed>,
+    policy: Option<RotationPolicy>,
 }
 
 #[derive(Debug)]
@@ -83,9 +87,10 @@ pub(crate) async fn backup(call: &Call<'_>) -> Result<Done, Stop> {
         let (version, sealed) = (read::version_of(&found.key)?, URL_SAFE_NO_PAD.encode(sealed));
         kept.push(Kept { version, row: found.value.clone(), sealed });
     }
-    let KeyRow { name, current, .. } = head.value.clone();
+    let KeyRow { name, current, policy, .. } = head.value.clone();
     let kid = call.kid(&name, Some(current));
-    let contents = Contents { vault: vault.name.to_ascii_lowercase(), name, current, versions: kept };
+    let from = vault.name.to_ascii_lowercase();
+    let contents = Contents { vault: from, name, current, versions: kept, policy };
     let contents = serde_json::to_vec(&contents).expect("our own shapes have only text keys");
     let place = place(vault);
     let blob = frame(&place, &core.master.seal_backup(&contents, &place, &*core.random));
@@ -112,7 +117,7 @@ impl Restore {
             let sealed = private::move_to(core, &sealed, &from, &place)?;
             versions.push(Placed { version, place, row, sealed });
         }
-        Ok(Self { name, current: contents.current, versions })
+        Ok(Self { name, current: contents.current, versions, policy: contents.policy })
     }
 
     pub(crate) async fn carry_out(&self, call: &Call<'_>) -> Result<Done, Stop> {
@@ -128,7 +133,7 @@ impl Restore {
         let newest = newest.ok_or(Stop::Damaged("a backup without its newest version"))?;
         let protected = call.protected().await?;
         let versions = u32::try_from(self.versions.len()).expect("a backup has few versions");
-        let key = KeyRow { name, current: self.current, versions };
+        let key = KeyRow { name, current: self.current, versions, policy: self.policy.clone() };
         let at = schema::key(&vault.name, self.name.as_str());
         let batch = call.batch_on(Default::default()).expect_absent(KEYS, &*at);
         let batch = batch.expect_absent(DELETED_KEYS, &*at).put(KEYS, at, &key);

@@ -1,13 +1,15 @@
 //! Making a key, or a new version of one.
 //!
-//! Owns the create operation, and [`Made`]: how a new private half, generated here or imported, gets its place. It is made
+//! Owns the create operation, and [`Fresh`]: how a new private half, generated here or imported, gets its place. It is made
 //! once, off the request's threads, however often the commit must be tried; it is sealed before it is stored and never leaves.
 
 use std::collections::BTreeMap;
 
 use crypto::{Curve, EcPrivate, PrivateKey, RsaPrivate, RsaSize};
 use serde::Deserialize;
+use store::Batch;
 
+use crate::core::{Core, Found};
 use crate::error::{Refused, Stop, keys as texts};
 use crate::id::KeyVersion;
 use crate::keys::key::{self, AttributesInput, KeyOp, KeyRow, VersionRow};
@@ -69,11 +71,17 @@ impl About {
     }
 }
 
-/// A key that was made and has no place yet.
+/// A private half that was made and has no place yet, and the version that it will be.
+#[derive(Debug)]
+pub(crate) struct Fresh {
+    pub(crate) private: PrivateKey,
+    pub(crate) version: KeyVersion,
+}
+
+/// The same with what a client says of it.
 #[derive(Debug)]
 pub(crate) struct Made {
-    private: PrivateKey,
-    version: KeyVersion,
+    fresh: Fresh,
     row: VersionRow,
 }
 
@@ -84,12 +92,12 @@ pub(crate) async fn prepare(call: &Call<'_>, input: Input) -> Result<Made, Stop>
     let recipe = Recipe::of(kind, &input)?;
     let Input { key_ops, attributes, tags, release_policy, .. } = input;
     let checked = About { key_ops, attributes, tags, release_policy }.check(kind)?;
-    let private = call.core.generations.run(move || recipe.generate()).await?;
-    Ok(Made::of(call, private.ok_or(Stop::Damaged("no key can be generated"))?, checked))
+    Ok(Made::of(call, Fresh::generate(call.core, recipe).await?, checked))
 }
 
 /// What is generated.
-enum Recipe {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Recipe {
     Rsa(RsaSize),
     Ec(Curve),
 }
@@ -109,6 +117,16 @@ impl Recipe {
         })
     }
 
+    /// The same type, size and curve again.
+    pub(crate) fn like(public: &Public) -> Result<Self, Stop> {
+        match public {
+            Public::Rsa { size, .. } => RsaSize::of_bits(*size)
+                .map(Self::Rsa)
+                .ok_or(Stop::Damaged("a key of a size that is not made")),
+            Public::Ec { crv, .. } => Ok(Self::Ec(kind::curve("crv", crv)?)),
+        }
+    }
+
     fn generate(self) -> Option<PrivateKey> {
         match self {
             Self::Rsa(size) => RsaPrivate::generate(size).ok().map(PrivateKey::from),
@@ -117,13 +135,56 @@ impl Recipe {
     }
 }
 
+impl Fresh {
+    pub(crate) fn of(core: &Core, private: PrivateKey) -> Self {
+        Self { private, version: KeyVersion::from_random(core.id()) }
+    }
+
+    pub(crate) async fn generate(core: &Core, recipe: Recipe) -> Result<Self, Stop> {
+        let private = core.generations.run(move || recipe.generate()).await?;
+        Ok(Self::of(core, private.ok_or(Stop::Damaged("no key can be generated"))?))
+    }
+
+    /// Puts this in its place: `key` is its key's row, at `at`.
+    fn put(
+        &self,
+        core: &Core,
+        batch: Batch,
+        at: &str,
+        key: &KeyRow,
+        row: &VersionRow,
+    ) -> Result<Batch, Stop> {
+        let place = schema::version_of_key(at, self.version);
+        let sealed = private::seal(core, &place, &self.private)?;
+        let batch = batch.expect_absent(KEY_VERSIONS, &place).put(KEYS, at, key);
+        Ok(batch.put_with_payload(KEY_VERSIONS, place, row, sealed))
+    }
+
+    /// Makes this the newest version of a key that is there.
+    pub(crate) fn succeed(
+        &self,
+        core: &Core,
+        batch: Batch,
+        head: &Found<KeyRow>,
+        former: &Found<VersionRow>,
+        row: &VersionRow,
+    ) -> Result<Batch, Stop> {
+        if head.value.versions >= MOST_VERSIONS {
+            return Err(texts::too_many_versions(MOST_VERSIONS).into());
+        }
+        let versions = head.value.versions + 1;
+        let key = KeyRow { current: self.version, versions, ..head.value.clone() };
+        self.put(core, key::renumber(batch, former)?, &head.key, &key, row)
+    }
+}
+
 impl Made {
     /// A new version that holds this private half.
-    pub(crate) fn of(call: &Call<'_>, private: PrivateKey, checked: Checked) -> Self {
+    pub(crate) fn of(call: &Call<'_>, fresh: Fresh, checked: Checked) -> Self {
         let now = call.core.now().seconds();
         let row = VersionRow {
             kty: checked.kind,
-            public: Public::of(&private),
+            public: Public::of(&fresh.private),
             key_ops: checked.key_ops,
             enabled: checked.attributes.enabled.unwrap_or(true),
             nbf: checked.attributes.nbf,
@@ -132,7 +193,7 @@ impl Made {
             updated: now,
             tags: checked.tags,
         };
-        Self { private, version: KeyVersion::from_random(call.core.id()), row }
+        Self { fresh, row }
     }
 
     pub(crate) async fn carry_out(&self, call: &Call<'_>) -> Result<Done, Stop> {
@@ -140,32 +201,23 @@ impl Made {
         // The vault may have become another one since the key was made.
         self.row.kty.fits(call.vault)?;
         let protected = call.protected().await?;
-        let at = schema::key(vault, asked.as_str());
-        let (batch, name, versions) = match key::head(core, vault, asked).await? {
+        let version = self.fresh.version;
+        let (batch, name) = match key::head(core, vault, asked).await? {
             None => {
                 deleted::refuse(core, vault, asked).await?;
+                let at = schema::key(vault, asked.as_str());
+                let key = KeyRow { name: asked.to_string(), current: version, versions: 1, policy: None };
                 let batch = call.batch_on(Default::default()).expect_absent(KEYS, &at);
-                (batch.expect_absent(DELETED_KEYS, &at), asked.to_string(), 0)
-            }
-            Some(head) if head.value.versions >= MOST_VERSIONS => {
-                return Err(texts::too_many_versions(MOST_VERSIONS).into());
+                let batch = batch.expect_absent(DELETED_KEYS, &at);
+                (self.fresh.put(core, batch, &at, &key, &self.row)?, key.name)
             }
             Some(head) => {
                 let former = key::newest(core, vault, &head.value).await?;
-                let batch = key::renumber(call.batch_on(head.basis().and(&former)), &former)?;
-                (batch, head.value.name, head.value.versions)
+                let batch = call.batch_on(head.basis().and(&former));
+                (self.fresh.succeed(core, batch, &head, &former, &self.row)?, head.value.name)
             }
         };
-        let key = KeyRow { name: name.clone(), current: self.version, versions: versions + 1 };
-        let place = schema::key_version(vault, &name, self.version);
-        let sealed = private::seal(core, &place, &self.private)?;
-        let kid = call.kid(&name, Some(self.version));
-        let batch = batch.expect_absent(KEY_VERSIONS, &place).put(KEYS, at, &key).put_with_payload(
-            KEY_VERSIONS,
-            place,
-            &self.row,
-            sealed,
-        );
+        let kid = call.kid(&name, Some(version));
         call.commit(batch, Some(kid.clone())).await?;
         Ok(Done::json(&Bundle::of(kid, &self.row, call.vault, protected)))
     }

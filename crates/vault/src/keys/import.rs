@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
 use crate::error::{Refused, Stop, keys as texts};
-use crate::keys::create::{About, Made};
+use crate::keys::create::{About, Fresh, Made};
 use crate::keys::key::AttributesInput;
 use crate::keys::kind::{self, Kind};
 use crate::keys::{Call, Given, shape};
@@ -66,7 +66,7 @@ pub(crate) async fn prepare(call: &Call<'_>, mut input: Input) -> Result<Made, S
     let Input { attributes, tags, release_policy, .. } = input;
     let checked = About { key_ops: key.key_ops, attributes, tags, release_policy }.check(kind)?;
     let private = call.core.operations.run(move || numbers.build()).await??;
-    Ok(Made::of(call, private, checked))
+    Ok(Made::of(call, Fresh::of(call.core, private), checked))
 }
 
 type Number = Zeroizing<Vec<u8>>;

@@ -14,6 +14,7 @@ use crate::core::{Basis, Core, Found};
 use crate::error::{Refused, Stop, keys as texts};
 use crate::id::KeyVersion;
 use crate::keys::kind::{Kind, Public};
+use crate::keys::policy::RotationPolicy;
 use crate::schema::{self, KEY_VERSIONS, KEYS};
 
 /// The longest name of a key.
@@ -22,7 +23,7 @@ const LONGEST_NAME: usize = 127;
 const MOST_TAGS: usize = 15;
 const LONGEST_TAG: usize = 256;
 /// The last second of the year 9999.
-const LATEST: i64 = 253_402_300_799;
+pub(crate) const LATEST: i64 = 253_402_300_799;
 
 /// The name of a key: 1 to 127 letters, digits and dashes; two that differ in case alone are the same key.
 #[derive(Debug, Clone)]
@@ -84,6 +85,9 @@ pub(crate) struct KeyRow {
     pub(crate) name: String,
     pub(crate) current: KeyVersion,
     pub(crate) versions: u32,
+    /// Absent until one is set.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) policy: Option<RotationPolicy>,
 }
 
 /// One version of a key; times in seconds.

@@ -8,6 +8,7 @@ use http::{Method, StatusCode};
 use crate::error::{Refused, keys as texts};
 use crate::id::KeyVersion;
 use crate::keys::key::{KeyName, KeyOp};
+use crate::keys::wire::Wire;
 
 /// Everything that may be asked of a vault's keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,15 +125,22 @@ mod rows {
         Operation::Use(KeyOp::Sign), POST, WORD, "sign", ["keys/sign/action"], "sign", "KeySign", true;
         Operation::Use(KeyOp::Verify), POST, WORD, "verify", ["keys/verify/action", "keys/read"], "verify", "KeyVerify", true;
         Operation::Release, POST, WORD, "release", ["keys/release/action"], "release", "KeyRelease", false;
-        Operation::Rotate, POST, &[Form::KeyWord], "rotate", ["keys/rotate/action"], "rotate", "KeyRotate", false;
-        Operation::RotationPolicy, GET, &[Form::KeyWord], "rotationpolicy", ["keyrotationpolicies/read"], "getrotationpolicy", "KeyRotationPolicyGet", false;
-        Operation::SetRotationPolicy, PUT, &[Form::KeyWord], "rotationpolicy", ["keyrotationpolicies/write"], "setrotationpolicy", "KeyRotationPolicySet", false;
+        Operation::Rotate, POST, &[Form::KeyWord], "rotate", ["keys/rotate/action"], "rotate", "KeyRotate", true;
+        Operation::RotationPolicy, GET, &[Form::KeyWord], "rotationpolicy", ["keyrotationpolicies/read"], "getrotationpolicy", "KeyRotationPolicyGet", true;
+        Operation::SetRotationPolicy, PUT, &[Form::KeyWord], "rotationpolicy", ["keyrotationpolicies/write"], "setrotationpolicy", "KeyRotationPolicySet", true;
         Operation::Random, POST, &[Form::Word], "rng", [], "rng", "RandomBytesGet", false;
     }
     pub(super) const ALL: &[Row] = TABLE;
 }
 
 impl Operation {
+    /// Whether a version of the wire has it.
+    fn is_in(self, wire: Wire<'_>) -> bool {
+        let later =
+            [Self::Rotate, Self::RotationPolicy, Self::SetRotationPolicy, Self::Release, Self::Random];
+        wire.has_rotation() || !later.contains(&self)
+    }
+
     fn row(self) -> &'static Row {
         rows::ALL.iter().find(|row| row.operation == self).expect("every operation has its row")
     }
@@ -160,7 +168,7 @@ impl Operation {
 
 impl Target {
     /// Reads method and path; refuses what the wire does not have and what is not served.
-    pub(crate) fn parse(method: &Method, path: &[String]) -> Result<Self, Refused> {
+    pub(crate) fn parse(method: &Method, path: &[String], wire: Wire<'_>) -> Result<Self, Refused> {
         let Parsed { form, word, name, version } = Parsed::of(method, path)?;
         let row = rows::ALL.iter().find(|row| {
             let named = matches!(form, Form::KeyWord | Form::VersionWord | Form::DeletedWord | Form::Word)
@@ -170,7 +178,7 @@ impl Target {
                 && (!named || row.word.eq_ignore_ascii_case(word))
         });
         let row = row.ok_or_else(|| texts::not_allowed(method, word))?;
-        if !row.served {
+        if !row.served || !row.operation.is_in(wire) {
             return Err(texts::not_allowed(method, row.word));
         }
         // What is restored is named in the body: it is the vault that this is asked of.
@@ -230,8 +238,12 @@ mod tests {
     const V: &str = "6305d77930cb45faa87cda44ed8349fe";
 
     fn parse(method: Method, path: &str) -> Result<Target, Refused> {
+        parse_in("2025-07-01", method, path)
+    }
+
+    fn parse_in(version: &str, method: Method, path: &str) -> Result<Target, Refused> {
         let path: Vec<String> = path.split('/').filter(|s| !s.is_empty()).map(str::to_owned).collect();
-        Target::parse(&method, &path)
+        Target::parse(&method, &path, Wire::parse(version).expect("a known version"))
     }
 
     #[test]
@@ -264,6 +276,9 @@ mod tests {
             (Method::GET, "/deletedkeys/k1/".into(), Operation::GetDeleted, false),
             (Method::POST, "/deletedkeys//k1/Recover".into(), Operation::Recover, false),
             (Method::DELETE, "/deletedkeys/k1".into(), Operation::Purge, false),
+            (Method::POST, "/keys/k1/Rotate".into(), Operation::Rotate, false),
+            (Method::GET, "/keys/k1/RotationPolicy/".into(), Operation::RotationPolicy, false),
+            (Method::PUT, "/keys/k1//rotationpolicy".into(), Operation::SetRotationPolicy, false),
         ] {
             let target = parse(method, &path).unwrap_or_else(|refused| panic!("{path}: {refused:?}"));
             assert_eq!(target.operation, operation, "{path}");
@@ -274,8 +289,8 @@ mod tests {
     #[test]
     fn what_is_not_served_is_refused_with_the_services_words() {
         for (method, path, word) in [
-            (Method::POST, "/keys/k1/rotate", "rotate"),
-            (Method::GET, "/keys/k1/rotationpolicy", "rotationpolicy"),
+            (Method::GET, "/keys/k1/rotate", "rotate"),
+            (Method::POST, "/keys/k1/rotationpolicy", "rotationpolicy"),
             (Method::POST, "/deletedkeys/k1/restore", "restore"),
             (Method::PATCH, "/deletedkeys/k1", ""),
             (Method::POST, "/rng", "rng"),
@@ -293,6 +308,27 @@ mod tests {
                 format!("Method {method} does not allow operation '{word}'"),
                 "{path}"
             );
+        }
+    }
+
+    #[test]
+    fn rotation_is_in_the_versions_that_have_it() {
+        for (method, path) in [
+            (Method::POST, "/keys/k1/rotate"),
+            (Method::GET, "/keys/k1/rotationpolicy"),
+            (Method::PUT, "/keys/k1/rotationpolicy"),
+        ] {
+            for old in ["2016-10-01", "7.0", "7.2", "7.2-preview"] {
+                let refused = parse_in(old, method.clone(), path).expect_err(path);
+                assert!(
+                    refused.message.starts_with(&format!("Method {method} does not allow")),
+                    "{old} {path}"
+                );
+                assert!(parse_in(old, Method::GET, "/keys/k1").is_ok());
+            }
+            for new in ["7.3-preview", "7.3", "7.6-preview.2", "2026-03-01-preview"] {
+                assert!(parse_in(new, method.clone(), path).is_ok(), "{new} {path}");
+            }
         }
     }
 

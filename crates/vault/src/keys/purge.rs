@@ -92,7 +92,8 @@ mod tests {
 
     #[test]
     fn a_key_is_due_from_its_second_on() {
-        let key = KeyRow { name: "k".into(), current: KeyVersion::from_random([1; 16]), versions: 1 };
+        let key =
+            KeyRow { name: "k".into(), current: KeyVersion::from_random([1; 16]), versions: 1, policy: None };
         let row = DeletedRow { key, deleted: 100, purge: 200 };
         assert_eq!([0, 199, 200, 201].map(|now| due(&row, now)), [false, false, true, true]);
     }

@@ -116,7 +116,7 @@ pub(crate) async fn reply<T: Serialize>(
             "https://{}{}?api-version={}&$skiptoken={}&maxresults={limit}",
             call.asked.authority,
             call.asked.path_text,
-            call.api_version,
+            call.wire.text,
             URL_SAFE_NO_PAD.encode(last)
         )
     });

@@ -17,6 +17,7 @@ mod microsoft;
 mod persistence;
 mod resources;
 mod rights;
+mod rotation;
 mod signatures;
 mod tokens;
 mod world;
