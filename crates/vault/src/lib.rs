@@ -18,6 +18,7 @@ mod reply;
 mod request;
 mod resource;
 mod schema;
+mod service_hosts;
 mod settings;
 mod token;
 
@@ -36,6 +37,7 @@ pub use crate::id::{ApplicationId, PrincipalId, SubscriptionId};
 use crate::keys::private::Parsed;
 pub use crate::resource::role::{CRYPTO_OFFICER, ENCRYPTION_USER};
 pub use crate::schema::SCHEMA;
+pub use crate::service_hosts::{PUBLIC_SUFFIX, ServiceHosts};
 pub use crate::settings::{
     GENERATIONS, Limits, MAX_BODY, OPERATIONS, PARSED_KEYS, SIGNING_KEY_LIFE, Settings, TOKEN_LIFE, WAITING,
 };

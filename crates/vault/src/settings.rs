@@ -7,11 +7,15 @@ use std::time::Duration;
 
 use model::suffix::Suffix;
 
+use crate::service_hosts::ServiceHosts;
+
 /// The settings of one instance of the vault program.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The domain that every name of this instance ends in, with a port where the listener's is part of every URL.
     pub suffix: Suffix,
+    /// The names of token service, resource manager and Graph; [`ServiceHosts::of`] the suffix.
+    pub hosts: ServiceHosts,
     /// Whether a deleted key stays recoverable. The provider's availability vault is built without: what it
     /// destroys must be gone.
     pub soft_delete: bool,
@@ -75,12 +79,18 @@ impl Settings {
 
     /// The audience of tokens for the resource manager: `https://management.SUFFIX`.
     pub(crate) fn management_audience(&self) -> String {
-        format!("https://management.{}", self.suffix)
+        format!("https://{}", self.hosts.management())
+    }
+
+    /// The audience that is meant by a resource without its final slash; `None` if it is none of this instance's.
+    pub(crate) fn audience(&self, resource: &str) -> Option<String> {
+        let keys = self.keys_audience();
+        if keys.eq_ignore_ascii_case(resource) { Some(keys) } else { self.hosts.audience(resource) }
     }
 
     /// The token service: `https://login.SUFFIX`.
     pub(crate) fn login(&self) -> String {
-        format!("https://login.{}", self.suffix)
+        format!("https://{}", self.hosts.login())
     }
 
     /// A vault: `https://NAME.SUFFIX`, the name in lower case.
@@ -96,8 +106,14 @@ mod tests {
     #[test]
     fn a_url_keeps_the_port_of_the_suffix_and_loses_its_case() {
         let vault = |suffix: &str| {
-            let suffix = suffix.parse().expect("a suffix");
-            Settings { suffix, soft_delete: true, limits: Limits::default() }.vault("Contoso-A")
+            let suffix: Suffix = suffix.parse().expect("a suffix");
+            Settings {
+                hosts: ServiceHosts::of(&suffix),
+                suffix,
+                soft_delete: true,
+                limits: Limits::default(),
+            }
+            .vault("Contoso-A")
         };
         assert_eq!(vault("Vault.Localhost:8443"), "https://contoso-a.vault.localhost:8443");
         // Two spellings of one audience would never compare equal.

@@ -149,7 +149,7 @@ mod tests {
     use model::time::{Clock, ManualClock};
     use store::Store;
     use tempfile::TempDir;
-    use vault::{Limits, Settings, Vault};
+    use vault::{Limits, ServiceHosts, Settings, Vault};
 
     use super::*;
     use crate::random::SystemRandom;
@@ -169,7 +169,8 @@ mod tests {
             let store =
                 Store::sqlite(&folder.path().join("vault.sqlite"), &vault::SCHEMA).await.expect("a store");
             let suffix = "vault.localhost".parse().expect("a suffix");
-            let settings = Settings { suffix, soft_delete: true, limits: Limits::default() };
+            let hosts = ServiceHosts::of(&suffix);
+            let settings = Settings { suffix, hosts, soft_delete: true, limits: Limits::default() };
             let (random, time) = (Arc::new(SystemRandom), Arc::new(clock.clone()));
             let master = Key::<Master>::from_file(Zeroizing::new([7; 32]));
             let vault = Vault::open(settings, store, master, time, random).await.expect("a vault");

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crypto::{Key, Master};
 use model::suffix::Suffix;
 use rustls::ServerConfig;
-use vault::{Limits, OpenFault, Settings, Vault};
+use vault::{Limits, OpenFault, ServiceHosts, Settings, Vault};
 
 use super::Edge;
 use crate::exit::{Exit, Failure};
@@ -37,7 +37,12 @@ impl Program {
     ) -> Result<Self, Failure> {
         let key = KeyFile::open(master_key, database, edge.random.as_ref())?;
         let store = folder::database(database, &vault::SCHEMA).await?;
-        let settings = Settings { suffix: suffix.clone(), soft_delete, limits: Limits::default() };
+        let settings = Settings {
+            suffix: suffix.clone(),
+            hosts: ServiceHosts::of(suffix),
+            soft_delete,
+            limits: Limits::default(),
+        };
         let master = Key::<Master>::from_file(key.key);
         let vault = Vault::open(settings, store, master, edge.clock.clone(), edge.random.clone()).await;
         let vault = vault.map_err(|fault| match fault {

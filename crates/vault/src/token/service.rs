@@ -272,8 +272,7 @@ async fn audience(core: &Core, directory: DirectoryId, form: &Form, version: Ver
         }
     };
     let plain = asked.trim_end_matches('/');
-    let ours = [settings.keys_audience(), settings.management_audience()];
-    if let Some(known) = ours.into_iter().find(|known| known.eq_ignore_ascii_case(plain)) {
+    if let Some(known) = settings.audience(plain) {
         return Ok(known);
     }
     let id = plain.strip_prefix("api://").unwrap_or(plain).parse::<ApplicationId>();

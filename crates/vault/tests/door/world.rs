@@ -91,7 +91,13 @@ pub(crate) fn request(
 }
 
 pub(crate) fn settings(soft_delete: bool) -> Settings {
-    Settings { suffix: SUFFIX.parse().unwrap(), soft_delete, limits: Limits::default() }
+    let suffix = SUFFIX.parse().unwrap();
+    Settings {
+        hosts: freehold_vault::ServiceHosts::of(&suffix),
+        suffix,
+        soft_delete,
+        limits: Limits::default(),
+    }
 }
 
 pub(crate) fn master() -> Key<Master> {
