@@ -368,9 +368,7 @@ async fn what_is_not_served_yet_says_so_and_changes_nothing() {
     let world = World::new().await;
     let officer = world.officer().await;
     officer.make("k").await;
-    for (method, path, word) in
-        [(Method::POST, "/keys/k/rotate", "rotate"), (Method::GET, "/secrets", "secrets")]
-    {
+    for (method, path, word) in [(Method::POST, "/rng", "rng"), (Method::GET, "/secrets", "secrets")] {
         let answer = officer.call(method.clone(), path, None).await;
         answer.refused(400, "BadParameter", "");
         assert_eq!(answer.message(), format!("Method {method} does not allow operation '{word}'"));
