@@ -73,6 +73,19 @@ fn a_port_in_use_is_named_with_what_to_do() {
     assert!(said.contains("is in use") && said.contains("vault.listen"), "{said}");
 }
 
+#[test]
+fn the_api_is_not_shown_to_others_with_the_labs_certificate() {
+    let folder = TempDir::new().expect("a folder");
+    let data = text(&folder.path().join("data"));
+    let free = free_ports();
+    let free: Vec<&str> = free[..2].iter().map(String::as_str).collect();
+    let open = ["serve", "--data", &data, "--listen", "0.0.0.0:0"];
+    let output = freehold(&[&open[..], &free].concat()).output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("service.listen") && said.contains("tls.certificate"), "{said}");
+}
+
 /// Every name that the two vault programs have, where nobody chose other domains.
 const LAB_NAMES: [&str; 2] = ["*.vault.localhost", "*.availability.localhost"];
 
