@@ -34,6 +34,7 @@ pub use crate::admin::{AdminFault, Administration, NewApplication, NewSubscripti
 use crate::blocking::Blocking;
 use crate::core::Core;
 pub use crate::id::{ApplicationId, PrincipalId, SubscriptionId};
+use crate::keys::due::Job;
 use crate::keys::private::Parsed;
 pub use crate::resource::role::{CRYPTO_OFFICER, ENCRYPTION_USER};
 pub use crate::schema::SCHEMA;
@@ -101,6 +102,7 @@ impl Vault {
             random,
             signing,
         };
+        keys::due::complete(&core).await?;
         match signing::signer(&core).await {
             Ok(_) => Ok(Self { core: Arc::new(core) }),
             Err(error::Stop::Store(fault)) => Err(OpenFault::Store(fault)),
@@ -124,13 +126,19 @@ impl Vault {
     pub async fn upkeep(&self) {
         loop {
             self.purge_due().await;
-            self.core.clock.sleep(keys::purge::PURGE_EVERY).await;
+            self.rotate_due().await;
+            self.core.clock.sleep(keys::due::ROUND_EVERY).await;
         }
     }
 
     /// Purges every deleted key whose time is over; how many.
     pub async fn purge_due(&self) -> u64 {
-        keys::purge::purge_due(&self.core).await
+        Job::Purge.round(&self.core).await
+    }
+
+    /// Does what rotation policies ask for by now: new versions, and records of versions that are about to end; how many.
+    pub async fn rotate_due(&self) -> u64 {
+        Job::Rotation.round(&self.core).await
     }
 
     /// How many private keys are open in memory at this moment, for the operator's status page.

@@ -22,11 +22,12 @@ pub(crate) const GRANTS: Table = Table("grants");
 pub(crate) const KEYS: Table = Table("keys");
 pub(crate) const KEY_VERSIONS: Table = Table("key_versions");
 pub(crate) const DELETED_KEYS: Table = Table("deleted_keys");
+pub(crate) const DUE: Table = Table("due");
 
 /// The schema that a store for [`crate::Vault::open`] is opened with.
 pub const SCHEMA: Schema = Schema {
     owner: "vault",
-    version: 2,
+    version: 3,
     tables: &[
         DIRECTORIES,
         PRINCIPALS,
@@ -43,8 +44,12 @@ pub const SCHEMA: Schema = Schema {
         KEYS,
         KEY_VERSIONS,
         DELETED_KEYS,
+        DUE,
     ],
-    migrations: &[Migration { to: 2, steps: &[Step::Create(DELETED_KEYS)] }],
+    migrations: &[
+        Migration { to: 2, steps: &[Step::Create(DELETED_KEYS)] },
+        Migration { to: 3, steps: &[Step::Create(DUE)] },
+    ],
 };
 
 /// A principal of a directory: `DIRECTORY/OBJECT`.

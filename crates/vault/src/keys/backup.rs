@@ -11,10 +11,11 @@ use serde_json::json;
 
 use crate::error::{Refused, Stop, keys as texts};
 use crate::id::KeyVersion;
+use crate::keys::due::Job;
 use crate::keys::key::{self, KeyName, KeyRow, VersionRow};
 use crate::keys::policy::RotationPolicy;
 use crate::keys::shape::{self, Bundle};
-use crate::keys::{Call, Done, delete, deleted, private, read};
+use crate::keys::{Call, Done, delete, deleted, private, read, rotate};
 use crate::resource::geography;
 use crate::resource::vault::VaultRow;
 use crate::schema::{self, DELETED_KEYS, KEY_VERSIONS, KEYS};
@@ -133,10 +134,12 @@ impl Restore {
         let newest = newest.ok_or(Stop::Damaged("a backup without its newest version"))?;
         let protected = call.protected().await?;
         let versions = u32::try_from(self.versions.len()).expect("a backup has few versions");
-        let key = KeyRow { name, current: self.current, versions, policy: self.policy.clone() };
+        let policy = self.policy.clone();
+        let key = KeyRow { name, current: self.current, versions, policy, notified: None };
         let at = schema::key(&vault.name, self.name.as_str());
         let batch = call.batch_on(Default::default()).expect_absent(KEYS, &*at);
-        let batch = batch.expect_absent(DELETED_KEYS, &*at).put(KEYS, at, &key);
+        let batch = batch.expect_absent(DELETED_KEYS, &*at).put(KEYS, &*at, &key);
+        let batch = Job::Rotation.moved(batch, &at, None, rotate::next(&key, &newest.row));
         let batch = self.versions.iter().fold(batch, |batch, Placed { place, row, sealed, .. }| {
             let batch = batch.expect_absent(KEY_VERSIONS, place);
             batch.put_with_payload(KEY_VERSIONS, place, row, sealed.clone())

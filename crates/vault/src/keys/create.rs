@@ -12,14 +12,15 @@ use store::Batch;
 use crate::core::{Core, Found};
 use crate::error::{Refused, Stop, keys as texts};
 use crate::id::KeyVersion;
+use crate::keys::due::Job;
 use crate::keys::key::{self, AttributesInput, KeyOp, KeyRow, VersionRow};
 use crate::keys::kind::{self, Kind, Public};
 use crate::keys::shape::Bundle;
-use crate::keys::{Call, Done, Given, deleted, private};
+use crate::keys::{Call, Done, Given, deleted, private, rotate};
 use crate::schema::{self, DELETED_KEYS, KEY_VERSIONS, KEYS};
 
 /// The most versions of one key; a deletion takes them all in one transaction.
-const MOST_VERSIONS: u32 = 1000;
+pub(crate) const MOST_VERSIONS: u32 = 1000;
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Input {
@@ -145,7 +146,7 @@ impl Fresh {
         Ok(Self::of(core, private.ok_or(Stop::Damaged("no key can be generated"))?))
     }
 
-    /// Puts this in its place: `key` is its key's row, at `at`.
+    /// Puts this in its place: `key` is its key's row, at `at`, which was due until now at `due`.
     fn put(
         &self,
         core: &Core,
@@ -153,11 +154,13 @@ impl Fresh {
         at: &str,
         key: &KeyRow,
         row: &VersionRow,
+        due: Option<i64>,
     ) -> Result<Batch, Stop> {
         let place = schema::version_of_key(at, self.version);
         let sealed = private::seal(core, &place, &self.private)?;
         let batch = batch.expect_absent(KEY_VERSIONS, &place).put(KEYS, at, key);
-        Ok(batch.put_with_payload(KEY_VERSIONS, place, row, sealed))
+        let batch = batch.put_with_payload(KEY_VERSIONS, place, row, sealed);
+        Ok(Job::Rotation.moved(batch, at, due, rotate::next(key, row)))
     }
 
     /// Makes this the newest version of a key that is there.
@@ -174,7 +177,8 @@ impl Fresh {
         }
         let versions = head.value.versions + 1;
         let key = KeyRow { current: self.version, versions, ..head.value.clone() };
-        self.put(core, key::renumber(batch, former)?, &head.key, &key, row)
+        let due = rotate::next(&head.value, &former.value);
+        self.put(core, key::renumber(batch, former)?, &head.key, &key, row, due)
     }
 }
 
@@ -206,10 +210,16 @@ impl Made {
             None => {
                 deleted::refuse(core, vault, asked).await?;
                 let at = schema::key(vault, asked.as_str());
-                let key = KeyRow { name: asked.to_string(), current: version, versions: 1, policy: None };
+                let key = KeyRow {
+                    name: asked.to_string(),
+                    current: version,
+                    versions: 1,
+                    policy: None,
+                    notified: None,
+                };
                 let batch = call.batch_on(Default::default()).expect_absent(KEYS, &at);
                 let batch = batch.expect_absent(DELETED_KEYS, &at);
-                (self.fresh.put(core, batch, &at, &key, &self.row)?, key.name)
+                (self.fresh.put(core, batch, &at, &key, &self.row, None)?, key.name)
             }
             Some(head) => {
                 let former = key::newest(core, vault, &head.value).await?;

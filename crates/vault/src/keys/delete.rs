@@ -8,9 +8,10 @@ use store::Batch;
 use crate::core::{Basis, Core, Found};
 use crate::error::Stop;
 use crate::keys::deleted::{self, DeletedRow};
-use crate::keys::key::{self, VersionRow};
+use crate::keys::due::Job;
+use crate::keys::key::VersionRow;
 use crate::keys::shape::Bundle;
-use crate::keys::{Call, Done};
+use crate::keys::{Call, Done, rotate};
 use crate::schema::{self, DELETED_KEYS, KEY_VERSIONS, KEYS};
 
 const DAY: i64 = 24 * 3600;
@@ -19,21 +20,25 @@ pub(crate) async fn delete(call: &Call<'_>) -> Result<Done, Stop> {
     let (core, vault, asked) = (call.core, call.vault, call.name()?);
     let found = call.version().await?;
     let protected = call.protected().await?;
-    let kid = call.kid(&found.name, Some(found.version));
+    let kid = call.kid(found.name(), Some(found.version));
     let place = schema::key(&vault.name, asked.as_str());
     let bundle = Bundle::of(kid.clone(), &found.row.value, vault, protected);
+    let rotation = rotate::next(&found.head.value, &found.row.value);
     let done = if vault.soft_delete {
-        let head = key::head(core, &vault.name, asked).await?.ok_or(Stop::Conflict)?;
+        let head = &found.head;
         let now = core.now().seconds();
         let purge = now + i64::from(vault.retention_days) * DAY;
         let row = DeletedRow { key: head.value.clone(), deleted: now, purge };
-        let batch = call.batch_on(found.basis().and(&head)).delete(KEYS, &*place);
+        let batch = call.batch_on(found.basis()).delete(KEYS, &*place);
+        let batch = Job::Rotation.moved(batch, &place, rotation, None);
+        let batch = Job::Purge.moved(batch, &place, None, Some(purge));
         let batch = batch.expect_absent(DELETED_KEYS, &*place).put(DELETED_KEYS, &*place, &row);
         call.commit(batch, Some(kid)).await?;
         Done::json(&deleted::shape(call, &row, bundle))
     } else {
         let versions = versions(core, &vault.name, asked.as_str()).await?;
         let batch = call.batch_on(rests_on(found.basis(), &versions)).delete(KEYS, &*place);
+        let batch = Job::Rotation.moved(batch, &place, rotation, None);
         call.commit(destroy(batch, &versions), Some(kid)).await?;
         Done::json(&bundle)
     };

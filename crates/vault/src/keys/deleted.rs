@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::core::{Core, Found};
 use crate::error::{Refused, Stop, keys as texts};
+use crate::keys::due::Job;
 use crate::keys::key::{self, KeyName, KeyRow, VersionRow};
 use crate::keys::shape::{Bundle, Deleted};
-use crate::keys::{Call, Done, read};
+use crate::keys::{Call, Done, purge, read, rotate};
 use crate::schema::{self, DELETED_KEYS, KEY_VERSIONS, KEYS};
 
 /// A key that was deleted; times in seconds.
@@ -89,8 +90,9 @@ pub(crate) async fn recover(call: &Call<'_>) -> Result<Done, Stop> {
     let protected = call.protected().await?;
     let row = &found.value.key;
     let kid = call.kid(&row.name, Some(row.current));
-    let batch = call.batch_on(found.basis().and(&newest)).delete(DELETED_KEYS, found.key.clone());
+    let batch = purge::gone(call.batch_on(found.basis().and(&newest)), &found);
     let batch = batch.expect_absent(KEYS, found.key.clone()).put(KEYS, found.key.clone(), row);
+    let batch = Job::Rotation.moved(batch, &found.key, None, rotate::next(row, &newest.value));
     call.commit(key::renumber(batch, &newest)?, Some(kid.clone())).await?;
     Ok(Done::json(&Bundle::of(kid, &newest.value, call.vault, protected)))
 }

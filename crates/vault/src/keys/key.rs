@@ -88,6 +88,9 @@ pub(crate) struct KeyRow {
     /// Absent until one is set.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub(crate) policy: Option<RotationPolicy>,
+    /// The version of whose end its owner was told last.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) notified: Option<KeyVersion>,
 }
 
 /// One version of a key; times in seconds.
@@ -110,17 +113,25 @@ pub(crate) struct VersionRow {
 /// A version with where it stands.
 #[derive(Debug)]
 pub(crate) struct FoundVersion {
-    /// The key's name as it was first written.
-    pub(crate) name: String,
+    pub(crate) head: Found<KeyRow>,
     pub(crate) version: KeyVersion,
     pub(crate) row: Found<VersionRow>,
-    key: Basis,
 }
 
 impl FoundVersion {
     /// The version and its key: a deletion takes the key away and leaves the versions for recovery.
     pub(crate) fn basis(&self) -> Basis {
-        self.key.clone().and(&self.row)
+        self.head.basis().and(&self.row)
+    }
+
+    /// The key's name as it was first written.
+    pub(crate) fn name(&self) -> &str {
+        &self.head.value.name
+    }
+
+    /// Whether no version is newer.
+    pub(crate) fn is_newest(&self) -> bool {
+        self.version == self.head.value.current
     }
 }
 
@@ -131,11 +142,11 @@ pub(crate) async fn find(
     name: &KeyName,
     version: Option<KeyVersion>,
 ) -> Result<Option<FoundVersion>, StoreError> {
-    let Some(key) = head(core, vault, name).await? else { return Ok(None) };
-    let version = version.unwrap_or(key.value.current);
+    let Some(head) = head(core, vault, name).await? else { return Ok(None) };
+    let version = version.unwrap_or(head.value.current);
     let place = schema::key_version(vault, name.as_str(), version);
     let row = core.find(KEY_VERSIONS, &place).await?;
-    Ok(row.map(|row| FoundVersion { key: key.basis(), name: key.value.name, version, row }))
+    Ok(row.map(|row| FoundVersion { head, version, row }))
 }
 
 /// Writes a version's row as it is, so that it gets a new number: what was decided on the old one no longer holds.

@@ -35,7 +35,6 @@ impl Period {
     }
 
     /// The second in which it begins, if it is over at `end`.
-    #[cfg(test)]
     pub(crate) fn before(&self, end: i64) -> i64 {
         self.shift(end, -1).unwrap_or(i64::MIN)
     }

@@ -4,12 +4,12 @@
 //! the key goes: aside with a deletion, back with a recovery, into a backup. What it leads to is decided in `rotate`.
 
 use serde::{Deserialize, Serialize};
-use store::Batch;
 
 use crate::error::{Refused, Stop, keys as texts};
+use crate::keys::due::Job;
 use crate::keys::key::{self, KeyRow};
 use crate::keys::period::Period;
-use crate::keys::{Call, Done};
+use crate::keys::{Call, Done, rotate};
 use crate::schema::KEYS;
 
 /// The shortest validity of new versions, in days.
@@ -50,7 +50,7 @@ struct LifetimeAction {
 /// When an action is due.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) enum Trigger {
+enum Trigger {
     TimeAfterCreate(Period),
     TimeBeforeExpiry(Period),
 }
@@ -198,9 +198,17 @@ impl Default for RotationPolicy {
 
 impl RotationPolicy {
     /// When it does this, if it does.
-    pub(crate) fn trigger(&self, action: Action) -> Option<&Trigger> {
+    fn trigger(&self, action: Action) -> Option<&Trigger> {
         let found = self.lifetime_actions.iter().find(|other| other.action.action == action);
         found.map(|found| &found.trigger)
+    }
+
+    /// When it does this with a version that was made and ends at these seconds, if it does.
+    pub(crate) fn at(&self, action: Action, created: i64, end: Option<i64>) -> Option<i64> {
+        match self.trigger(action)? {
+            Trigger::TimeAfterCreate(period) => Some(period.after(created)),
+            Trigger::TimeBeforeExpiry(period) => end.map(|end| period.before(end)),
+        }
     }
 
     /// The end of a version that is made at this second by a rotation.
@@ -241,7 +249,9 @@ pub(crate) async fn set(call: &Call<'_>, given: &RotationPolicy) -> Result<Done,
     policy.attributes.updated = Some(now);
     let row = KeyRow { policy: Some(policy.clone()), ..head.value.clone() };
     // The newest version tells apart a key that was deleted and recovered meanwhile, whose own row looks the same.
-    let batch: Batch = call.batch_on(head.basis().and(&newest)).put(KEYS, head.key.clone(), &row);
+    let batch = call.batch_on(head.basis().and(&newest)).put(KEYS, head.key.clone(), &row);
+    let next = |key| rotate::next(key, &newest.value);
+    let batch = Job::Rotation.moved(batch, &head.key, next(&head.value), next(&row));
     call.commit(batch, Some(call.kid(&row.name, None))).await?;
     Ok(done(call, &row.name, &policy))
 }

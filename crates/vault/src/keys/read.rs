@@ -24,7 +24,7 @@ pub(crate) async fn show(call: &Call<'_>) -> Result<Done, Stop> {
         return Err(texts::key_disabled("get").into());
     }
     let protected = call.protected().await?;
-    let kid = call.kid(&found.name, Some(found.version));
+    let kid = call.kid(found.name(), Some(found.version));
     call.commit(call.batch_on(found.basis()), Some(kid.clone())).await?;
     Ok(Done::json(&Bundle::of(kid, &found.row.value, call.vault, protected)))
 }

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::error::{Refused, Stop, keys as texts};
+use crate::keys::due::Job;
 use crate::keys::key::{self, AttributesInput, KeyOp, VersionRow};
 use crate::keys::shape::Bundle;
-use crate::keys::{Call, Done, Given};
+use crate::keys::{Call, Done, Given, rotate};
 use crate::schema::KEY_VERSIONS;
 
 #[derive(Debug, Deserialize)]
@@ -64,10 +65,16 @@ pub(crate) async fn update(call: &Call<'_>, input: &Input) -> Result<Done, Stop>
     let found = call.version().await?;
     let row = input.apply(&found.row.value, call.core.now().seconds())?;
     let protected = call.protected().await?;
-    let kid = call.kid(&found.name, Some(found.version));
+    let kid = call.kid(found.name(), Some(found.version));
     let sealed = found.row.payload.clone().ok_or(Stop::Damaged("a version without private half"))?;
     let batch =
         call.batch_on(found.basis()).put_with_payload(KEY_VERSIONS, found.row.key.clone(), &row, sealed);
+    let batch = if found.is_newest() {
+        let next = |row| rotate::next(&found.head.value, row);
+        Job::Rotation.moved(batch, &found.head.key, next(&found.row.value), next(&row))
+    } else {
+        batch
+    };
     call.commit(batch, Some(kid.clone())).await?;
     Ok(Done::json(&Bundle::of(kid, &row, call.vault, protected)))
 }

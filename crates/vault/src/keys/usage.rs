@@ -125,7 +125,7 @@ pub(crate) async fn carry_out(call: &Call<'_>, op: KeyOp, input: &Input) -> Resu
     let found = call.version().await?;
     permitted(op, &found.row.value, call.core.now().seconds())?;
     let (held, answer) = apply(call, &found, input).await?;
-    let kid = call.kid(&found.name, Some(found.version));
+    let kid = call.kid(found.name(), Some(found.version));
     call.commit(call.batch_on(found.basis()), Some(kid.clone())).await?;
     held.committed();
     Ok(match answer {

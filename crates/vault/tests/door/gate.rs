@@ -46,9 +46,9 @@ impl Gate {
         self.plan(Reading::Moment, 2)
     }
 
-    /// Holds whoever asks for the time of day next: a job at its decision.
+    /// Holds a job at its decision: it asks for the time of day to see what is due, and again for each key.
     pub(crate) fn hold_now(&self) -> Hold {
-        self.plan(Reading::Now, 1)
+        self.plan(Reading::Now, 2)
     }
 
     fn plan(&self, of: Reading, readings: u32) -> Hold {

@@ -20,4 +20,5 @@ mod rights;
 mod rotation;
 mod signatures;
 mod tokens;
+mod upkeep;
 mod world;

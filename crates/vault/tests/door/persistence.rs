@@ -7,7 +7,8 @@ use crypto::{Key, Master};
 use freehold_vault::{Log, OpenFault, Vault};
 use http::Method;
 use model::time::ManualClock;
-use store::{Scan, Schema, Store, Table};
+use serde_json::json;
+use store::{Batch, Cause, Scan, Schema, Store, Table};
 
 use crate::world::{Keys, SECRET, START, master, settings, tenant, token, value};
 
@@ -45,11 +46,11 @@ async fn a_vault_that_is_opened_again_has_everything() {
 }
 
 #[tokio::test]
-async fn a_database_of_version_1_gets_the_table_of_deleted_keys() {
+async fn a_database_of_version_1_gets_the_tables_of_later_ones() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vault.db");
-    let (last, tables) = freehold_vault::SCHEMA.tables.split_last().unwrap();
-    assert_eq!(last.0, "deleted_keys");
+    let later = freehold_vault::SCHEMA.tables.iter().position(|table| table.0 == "deleted_keys").unwrap();
+    let tables = &freehold_vault::SCHEMA.tables[..later];
     let schema = Schema { owner: "vault", version: 1, tables, migrations: &[] };
     drop(Store::sqlite(&path, &schema).await.unwrap());
     let vault = open(&path, master(), 1).await.unwrap();
@@ -61,6 +62,45 @@ async fn a_database_of_version_1_gets_the_table_of_deleted_keys() {
     officer.call(Method::DELETE, "/keys/k", None).await.ok();
     officer.call(Method::POST, "/deletedkeys/k/recover", None).await.ok();
     officer.wrap("k").await.ok();
+}
+
+#[tokio::test]
+async fn keys_from_before_the_order_of_what_is_due_get_their_rows_when_the_vault_opens() {
+    const DUE: Table = Table("due");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vault.db");
+    let vault = open(&path, master(), 1).await.unwrap();
+    let contoso = tenant(&vault, "contoso").await;
+    let router = vault.router();
+    let token = token(&router, &contoso, &contoso.officer, "https://vault.localhost").await;
+    let officer = Keys { router: &router, host: contoso.host(), token };
+    for name in ["deleted", "plain"] {
+        officer.make(name).await;
+    }
+    officer.create("ends", json!({"kty": "RSA", "attributes": {"exp": 1_800_000_000}})).await.ok();
+    officer.call(Method::DELETE, "/keys/deleted", None).await.ok();
+    let store = Store::sqlite(&path, &freehold_vault::SCHEMA).await;
+    drop((router.clone(), vault.clone()));
+    let store = store.unwrap();
+    let all = Scan { prefix: "", after: None, limit: 10 };
+    let keys = async |store: &Store| {
+        let rows = store.scan(DUE, all).await.unwrap();
+        rows.into_iter().map(|row| row.key).collect::<Vec<_>>()
+    };
+    let rows = keys(&store).await;
+    assert_eq!(
+        rows,
+        ["complete", "purge/001803297600/contoso-ck-a1/deleted", "rotation/001797408000/contoso-ck-a1/ends",]
+    );
+    let none = rows.iter().fold(Batch::new(), |batch, row| batch.delete(DUE, row));
+    store.commit(none, Cause::Housekeeping("as it was before")).await.unwrap();
+    drop(officer);
+    drop((store, router, vault));
+
+    let vault = open(&path, master(), 2).await.unwrap();
+    let store = Store::sqlite(&path, &freehold_vault::SCHEMA).await.unwrap();
+    assert_eq!(keys(&store).await, rows);
+    drop((store, vault));
 }
 
 #[tokio::test]
