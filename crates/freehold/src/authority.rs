@@ -22,6 +22,7 @@ use crate::certificates::{CertificateFault, fault, first, secret};
 use crate::key_file;
 use crate::pem;
 use model::suffix::Suffix;
+use vault::ServiceHosts;
 
 /// How long the lab's authority is valid.
 pub const AUTHORITY_LIFE: Duration = Duration::from_secs(3650 * DAY);
@@ -49,7 +50,7 @@ pub struct Authority {
     certificate: CertificateDer<'static>,
     issuer: Issuer<'static, KeyPair>,
     /// Three parties may start at once on one folder, and only one of them makes what is missing.
-    _lock: File,
+    _lock: Option<File>,
 }
 
 impl Authority {
@@ -72,11 +73,19 @@ impl Authority {
             keep(&key, &pair)?;
             pair
         };
-        let params = authority_params(&pair, now);
+        let params = authority_params(&pair, &[LAB_DOMAIN.to_owned()], AUTHORITY_LIFE, now);
         if !certificate.exists() {
             publish(&certificate, &pem::encode("CERTIFICATE", params.self_signed(&pair)?.der()))?;
         }
-        Ok(Self { certificate: first(&certificate)?, issuer: Issuer::new(params, pair), _lock: lock })
+        Ok(Self { certificate: first(&certificate)?, issuer: Issuer::new(params, pair), _lock: Some(lock) })
+    }
+
+    /// Makes an authority for one run, held to these domains: its key is in memory alone, and gone when this is dropped.
+    pub fn for_run(domains: &[String], now: Timestamp) -> Result<Self, CertificateFault> {
+        let pair = KeyPair::generate()?;
+        let params = authority_params(&pair, domains, CERTIFICATE_LIFE, now);
+        let certificate = params.self_signed(&pair)?.der().clone();
+        Ok(Self { certificate, issuer: Issuer::new(params, pair), _lock: None })
     }
 
     /// What a client of the lab must trust.
@@ -94,6 +103,21 @@ impl Authority {
         names: &[String],
         now: Timestamp,
     ) -> Result<(), CertificateFault> {
+        let (signed, pair) = self.sign(names, now)?;
+        match fs::remove_file(key) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fault(key, error)),
+            _ => {}
+        }
+        keep(key, &pair)?;
+        publish(certificate, &pem::encode("CERTIFICATE", &signed))
+    }
+
+    /// Signs a certificate for these names with a new key.
+    pub fn sign(
+        &self,
+        names: &[String],
+        now: Timestamp,
+    ) -> Result<(CertificateDer<'static>, KeyPair), CertificateFault> {
         let mut params = CertificateParams::new(names)?;
         params.distinguished_name = DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, "Freehold lab");
@@ -102,13 +126,8 @@ impl Authority {
         params.use_authority_key_identifier_extension = true;
         (params.not_before, params.not_after) = life(now, CERTIFICATE_LIFE);
         let pair = KeyPair::generate()?;
-        let signed = params.signed_by(&pair, &self.issuer)?;
-        match fs::remove_file(key) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(fault(key, error)),
-            _ => {}
-        }
-        keep(key, &pair)?;
-        publish(certificate, &pem::encode("CERTIFICATE", signed.der()))
+        let signed = params.signed_by(&pair, &self.issuer)?.der().clone();
+        Ok((signed, pair))
     }
 }
 
@@ -116,8 +135,10 @@ impl Authority {
 pub fn lab_names(suffixes: &[&Suffix]) -> Vec<String> {
     let mut names = vec!["localhost".to_owned(), "freehold.localhost".to_owned(), "127.0.0.1".to_owned()];
     for suffix in suffixes {
-        // The wildcard covers the other two, for clients that know wildcards; some minimal ones do not.
-        names.extend(["*", "login", "management"].map(|host| format!("{host}.{}", suffix.host())));
+        names.push(format!("*.{}", suffix.host()));
+        // Below the suffix the wildcard covers these too, for clients that know wildcards; some minimal ones do not.
+        let hosts = ServiceHosts::of(suffix);
+        names.extend(hosts.all().map(|host| host.split(':').next().unwrap_or(host).to_owned()));
     }
     names
 }
@@ -127,7 +148,12 @@ pub fn is_lab(name: &str) -> bool {
     name == LAB_DOMAIN || name.ends_with(".localhost") || name == "127.0.0.1"
 }
 
-fn authority_params(pair: &KeyPair, now: Timestamp) -> CertificateParams {
+fn authority_params(
+    pair: &KeyPair,
+    domains: &[String],
+    lasts: Duration,
+    now: Timestamp,
+) -> CertificateParams {
     let mut params = CertificateParams::default();
     // Named after its key: a client that trusts the authority of another folder shall hear "unknown issuer", and
     // not "bad signature", which sounds like an attack.
@@ -136,14 +162,11 @@ fn authority_params(pair: &KeyPair, now: Timestamp) -> CertificateParams {
     params.distinguished_name.push(DnType::CommonName, format!("{AUTHORITY_NAME} {key}"));
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    params.name_constraints = Some(NameConstraints {
-        permitted_subtrees: vec![
-            GeneralSubtree::DnsName(LAB_DOMAIN.into()),
-            GeneralSubtree::IpAddress(CidrSubnet::from_v4_prefix([127, 0, 0, 0], 8)),
-        ],
-        excluded_subtrees: Vec::new(),
-    });
-    (params.not_before, params.not_after) = life(now, AUTHORITY_LIFE);
+    let loopback = GeneralSubtree::IpAddress(CidrSubnet::from_v4_prefix([127, 0, 0, 0], 8));
+    let domains = domains.iter().cloned().map(GeneralSubtree::DnsName);
+    let permitted_subtrees = domains.chain([loopback]).collect();
+    params.name_constraints = Some(NameConstraints { permitted_subtrees, excluded_subtrees: Vec::new() });
+    (params.not_before, params.not_after) = life(now, lasts);
     params
 }
 

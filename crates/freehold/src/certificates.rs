@@ -16,12 +16,13 @@ use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::server::ParsedCertificate;
-use rustls::{CertificateError, ServerConfig};
+use rustls::server::{ParsedCertificate, WantsServerCert};
+use rustls::{CertificateError, ConfigBuilder, ServerConfig};
 use zeroize::Zeroizing;
 
 use crate::authority::{AUTHORITY, Authority, Pair, SERVER, SERVICE, is_lab, lab_names};
 use crate::key_file;
+use crate::pem;
 
 /// A lab certificate is replaced, and `doctor` warns of an own one, when less than this is left.
 pub const RENEW_BEFORE: Duration = Duration::from_secs(30 * DAY);
@@ -56,6 +57,9 @@ pub enum CertificateFault {
     /// The roots that were named cannot be used.
     #[error(transparent)]
     Roots(#[from] NoTrust),
+    /// The TLS library takes no such certificate.
+    #[error("a certificate cannot be shown: {0}")]
+    Unfit(String),
     /// The library could not make a key or a certificate.
     #[error("a certificate cannot be made: {0}")]
     Making(#[from] rcgen::Error),
@@ -103,6 +107,23 @@ impl Certificate {
         }
         authority.issue(&certificate, &key, names, clock.now())?;
         read(&certificate, &key, Trust::lab(authority.certificate())?)
+    }
+
+    /// A certificate for one run, and the PEM of the authority that signed it; the keys of both were never in a file.
+    ///
+    /// The authority is held to the domains, and its key is gone when this returns.
+    pub fn for_run(
+        domains: &[String],
+        names: &[String],
+        clock: &dyn Clock,
+    ) -> Result<(Self, String), CertificateFault> {
+        let authority = Authority::for_run(domains, clock.now())?;
+        let trust = Trust::run(authority.certificate(), domains.iter().cloned())?;
+        let (signed, pair) = authority.sign(names, clock.now())?;
+        let config = builder()?.with_single_cert(vec![signed.clone()], PrivateKeyDer::from(pair));
+        let config = config.map_err(|error| CertificateFault::Unfit(error.to_string()))?;
+        let pem = pem::encode("CERTIFICATE", authority.certificate());
+        Ok((Self { config: offering(config), chain: vec![signed], trust }, pem))
     }
 
     /// The lab's certificate for vaults as it lies in the folder; nothing is made.
@@ -172,13 +193,20 @@ pub fn provider() -> Arc<CryptoProvider> {
 
 fn read(certificate: &Path, key: &Path, trust: Trust) -> Result<Certificate, CertificateFault> {
     let chain = chain_of(certificate)?;
-    let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
-    let builder = builder.map_err(|error| fault(certificate, error))?.with_no_client_auth();
-    let config = builder.with_single_cert(chain.clone(), secret(key)?);
-    let mut config = config
+    let config = builder()?.with_single_cert(chain.clone(), secret(key)?);
+    let config = config
         .map_err(|error| fault(certificate, format!("it does not go with {}: {error}", key.display())))?;
+    Ok(Certificate { config: offering(config), chain, trust })
+}
+
+fn builder() -> Result<ConfigBuilder<ServerConfig, WantsServerCert>, CertificateFault> {
+    let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();
+    Ok(builder.map_err(|error| CertificateFault::Unfit(error.to_string()))?.with_no_client_auth())
+}
+
+fn offering(mut config: ServerConfig) -> Arc<ServerConfig> {
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(Certificate { config: Arc::new(config), chain, trust })
+    Arc::new(config)
 }
 
 /// The certificates of a file, at least one.
@@ -325,6 +353,21 @@ mod tests {
         assert!(
             forged.problem(&["example.com".into()], NOW).is_some_and(|why| why.contains("NameConstraint"))
         );
+    }
+
+    #[test]
+    fn an_authority_of_a_run_is_held_to_its_domains_and_is_in_no_file() {
+        let domains = ["vault.azure.net", "login.microsoftonline.com"].map(str::to_owned);
+        let clock = ManualClock::at(NOW);
+        let names = ["*.vault.azure.net", "login.microsoftonline.com"].map(str::to_owned);
+        let (shown, pem) = Certificate::for_run(&domains, &names, &clock).expect("a certificate");
+        assert!(pem.starts_with("-----BEGIN CERTIFICATE-----"));
+        assert_eq!(shown.problem(&names, NOW), None);
+        assert!(shown.problem(&["login.microsoft.com".into()], NOW).is_some());
+        // What the authority signs for another name is believed by nobody.
+        let foreign = ["example.com".to_owned()];
+        let (forged, _) = Certificate::for_run(&domains, &foreign, &clock).expect("signed");
+        assert!(forged.problem(&foreign, NOW).is_some_and(|why| why.contains("NameConstraint")));
     }
 
     #[test]

@@ -183,7 +183,9 @@ impl From<CertificateFault> for Failure {
             | CertificateFault::Half
             | CertificateFault::Stranger
             | CertificateFault::Roots(_) => Exit::Usage,
-            CertificateFault::File { .. } | CertificateFault::Making(_) => Exit::Ours,
+            CertificateFault::File { .. } | CertificateFault::Making(_) | CertificateFault::Unfit(_) => {
+                Exit::Ours
+            }
         };
         Self::new(exit, error)
     }

@@ -138,12 +138,12 @@ fn applications_of<'a>(
 ) -> Result<impl Fn(&str, &str) -> Result<Application, Failure> + use<'a>, Failure> {
     let ours = |error: &dyn std::error::Error| Failure::new(Exit::Ours, error.to_string());
     let cloud = Cloud::of(suffix.clone()).map_err(|error| ours(&error))?;
-    if trust.is_lab() && !is_lab(suffix.host()) {
+    if trust.is_lab() && !trust.vouches_for(suffix.host()) {
         let unvouched = Unvouched { domain: suffix.host().to_owned(), setting: "tls.authority" };
         return Err(Failure::new(Exit::Usage, unvouched));
     }
-    let lab = names.entries().iter().filter(|(name, _)| is_lab(name)).cloned();
-    let lab = LabMap::new(lab).map_err(|error| ours(&error))?;
+    let lab = names.entries().iter().filter(|(name, _)| is_lab(name) || trust.vouches_for(name)).cloned();
+    let lab = LabMap::run(lab, trust).map_err(|error| ours(&error))?;
     let ranges = public_and(ranges)?;
     Ok(move |name: &str, client_id: &str| {
         let path = layout.credential(name);

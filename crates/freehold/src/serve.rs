@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use model::suffix::Suffix;
+use vault::ServiceHosts;
 
 use crate::authority::AUTHORITY;
 use crate::clock::SystemClock;
@@ -199,7 +200,7 @@ async fn sweep(service: &Service) {
 }
 
 fn vault_line(suffix: &Suffix, address: SocketAddr) -> String {
-    format!("vaults https://NAME.{suffix}, tokens https://login.{suffix}, at {address}")
+    format!("vaults https://NAME.{suffix}, tokens https://{}, at {address}", ServiceHosts::of(suffix).login())
 }
 
 /// Where the key files lie, told once: whoever loses them loses what they open.

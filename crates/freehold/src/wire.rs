@@ -14,6 +14,7 @@ use reqwest::Method;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use serde_json::Value;
 use tokio::sync::Mutex;
+use vault::ServiceHosts;
 use zeroize::Zeroizing;
 
 /// The api-version that every key request carries.
@@ -88,6 +89,7 @@ fn built(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, Unanswered>
 pub struct Person {
     http: reqwest::Client,
     suffix: String,
+    hosts: ServiceHosts,
     directory: String,
     name: String,
     secret: Zeroizing<String>,
@@ -163,8 +165,9 @@ impl Person {
         secret: Zeroizing<String>,
         application: bool,
     ) -> Self {
+        let hosts = ServiceHosts::of(&suffix.parse().expect("a program's suffix was parsed before"));
         let (http, suffix, directory) = (http.clone(), suffix.to_owned(), directory.to_string());
-        Self { http, suffix, directory, name, secret, application, tokens: Mutex::default() }
+        Self { http, suffix, hosts, directory, name, secret, application, tokens: Mutex::default() }
     }
 
     /// A request to a key vault; `path` begins with `/keys`.
@@ -182,7 +185,7 @@ impl Person {
 
     /// A request to the resource manager; `path` begins with `/subscriptions`.
     pub async fn manage(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value, Unanswered> {
-        let resource = format!("https://management.{}", self.suffix);
+        let resource = format!("https://{}", self.hosts.management());
         let url = format!("{resource}{path}?api-version={RESOURCES_VERSION}");
         self.send(method, &url, &resource, body).await
     }
@@ -208,7 +211,7 @@ impl Person {
         if let Some(token) = tokens.get(resource) {
             return Ok(token.clone());
         }
-        let login = format!("https://login.{}", self.suffix);
+        let login = format!("https://{}", self.hosts.login());
         let grant = match self.application {
             true => Grant::Application { client_id: &self.name, secret: &self.secret },
             false => Grant::Password { user: &self.name, password: &self.secret },

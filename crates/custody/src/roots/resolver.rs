@@ -13,12 +13,15 @@ use model::time::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::range::Ranges;
+use super::trust::Trust;
 
 /// How many of a name's allowed addresses are tried.
 pub const MAX_ADDRESSES: usize = 4;
 /// How many lookups of one connection may be under way; a name whose DNS never answers blocks a thread for
 /// as long as the system's resolver waits, and must not block those of other tenants.
 pub const MAX_LOOKUPS: usize = 4;
+/// The domain that no DNS serves.
+pub(super) const LAB_DOMAIN: &str = "localhost";
 /// How many suffixes a lab map may hold.
 pub const MAX_LAB_NAMES: usize = 16;
 
@@ -88,8 +91,8 @@ impl fmt::Debug for Lookup {
 /// Where the lab's names live: a suffix such as `vault.localhost`, and the address of its listener.
 ///
 /// The address carries the port, so that the names need none and a data folder opens again on any free port.
-/// Only names under `localhost` are taken, which no DNS serves (RFC 6761): a map left over from a lab cannot
-/// lead a real vault's name astray.
+/// Only names under `localhost` are taken, which no DNS serves (RFC 6761), or those that the authority of one run vouches
+/// for: a map left over from a lab cannot lead a real vault's name astray.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LabMap(Vec<(String, SocketAddr)>);
 
@@ -110,12 +113,27 @@ pub enum NotALabName {
 impl LabMap {
     /// Maps each suffix, and every name under it, to an address.
     pub fn new(entries: impl IntoIterator<Item = (String, SocketAddr)>) -> Result<Self, NotALabName> {
-        let entries: Vec<_> = entries.into_iter().collect();
+        Self::checked(entries.into_iter().collect(), is_lab_name)
+    }
+
+    /// The same with names of one run of a lab: those that its authority, and no other, vouches for.
+    pub fn run(
+        entries: impl IntoIterator<Item = (String, SocketAddr)>,
+        trust: &Trust,
+    ) -> Result<Self, NotALabName> {
+        let plain = |name: &str| has_plain_labels(name) && trust.vouches_for(name);
+        Self::checked(entries.into_iter().collect(), |name| is_lab_name(name) || plain(name))
+    }
+
+    fn checked(
+        entries: Vec<(String, SocketAddr)>,
+        allowed: impl Fn(&str) -> bool,
+    ) -> Result<Self, NotALabName> {
         if entries.len() > MAX_LAB_NAMES {
             return Err(NotALabName::TooMany(entries.len()));
         }
         for (suffix, address) in &entries {
-            if !is_lab_name(suffix) {
+            if !allowed(suffix) {
                 return Err(NotALabName::Name(suffix.chars().take(64).collect()));
             }
             if address.port() == 0 {
@@ -139,10 +157,14 @@ pub(super) fn is_under(host: &str, suffix: &str) -> bool {
 }
 
 /// Whether the name is one that only a lab can serve.
-pub(super) fn is_lab_name(name: &str) -> bool {
+fn is_lab_name(name: &str) -> bool {
+    is_under(name, LAB_DOMAIN) && has_plain_labels(name)
+}
+
+fn has_plain_labels(name: &str) -> bool {
     let labels =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
-    is_under(name, "localhost") && name.bytes().all(labels) && name.split('.').all(|label| !label.is_empty())
+    name.bytes().all(labels) && name.split('.').all(|label| !label.is_empty())
 }
 
 /// Resolves a host once and hands on only addresses that the connection may reach.
@@ -310,6 +332,12 @@ mod tests {
             let refused = LabMap::new([(real.to_owned(), port)]);
             assert!(matches!(refused, Err(NotALabName::Name(_))), "{real}");
         }
+        let authority = crate::roots::server::Authority::new();
+        let map = |name: &str, trust: &Trust| LabMap::run([(name.to_owned(), port)], trust).is_ok();
+        let run = Trust::run(authority.der(), ["vault.azure.net".to_owned()]).expect("a root");
+        assert!(map("vault.azure.net", &run) && !map("azure.net", &run) && !map("vault.azure.cn", &run));
+        let operators = Trust::root(authority.der().to_vec().into()).expect("a root");
+        assert!(!map("vault.azure.net", &operators), "an authority that is no lab's leads nobody astray");
         let no_port = LabMap::new([("vault.localhost".to_owned(), SocketAddr::from(([127, 0, 0, 1], 0)))]);
         assert!(matches!(no_port, Err(NotALabName::NoPort(_))));
     }

@@ -13,7 +13,7 @@ use futures::StreamExt;
 use serde::Deserialize;
 
 use super::cloud::Cloud;
-use super::resolver::{NotDialled, Resolver, is_lab_name, is_under};
+use super::resolver::{NotDialled, Resolver, is_under};
 use super::trust::Trust;
 
 /// How long a connection may take to come about, DNS and TLS included.
@@ -43,7 +43,7 @@ pub(super) struct NoToken;
 #[derive(Debug, Clone)]
 pub(super) struct Wire {
     http: reqwest::Client,
-    lab: bool,
+    trust: Trust,
 }
 
 /// The operator's machine cannot make an HTTP client.
@@ -68,7 +68,7 @@ impl Wire {
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(MAX_IDLE)
             .build()?;
-        Ok(Self { http, lab: trust.is_lab() })
+        Ok(Self { http, trust: trust.clone() })
     }
 
     /// The transport of key clients: hosts under the cloud's suffix alone.
@@ -114,7 +114,7 @@ impl Guarded {
             Hosts::Under(suffix) => is_under(&host, suffix),
             Hosts::Authority(authority) => host == *authority,
         };
-        match meant && (!self.wire.lab || is_lab_name(name)) {
+        match meant && (!self.wire.trust.is_lab() || self.wire.trust.vouches_for(name)) {
             true => Ok(()),
             false => Err(NotDialled::Elsewhere(host)),
         }

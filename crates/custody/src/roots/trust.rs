@@ -13,6 +13,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
+use super::resolver::{LAB_DOMAIN, is_under};
+
 /// The largest bundle of roots that is read, in bytes; the public bundles are a fifth of it.
 pub const MAX_BUNDLE: u64 = 1 << 20;
 
@@ -22,7 +24,8 @@ pub struct Trust {
     roots: Arc<RootCertStore>,
     /// Made once: what it remembers of servers is shared by the connections of all tenants with this trust.
     tls: ClientConfig,
-    lab: bool,
+    /// Of a lab's authority: the domains that it vouches for.
+    lab: Option<Arc<[String]>>,
 }
 
 /// Roots that cannot be used.
@@ -60,14 +63,24 @@ impl Trust {
         let mut roots = RootCertStore::empty();
         let certificate = CertificateDer::from(authority.to_vec());
         roots.add(certificate).map_err(|_| NoTrust::NoCertificate)?;
-        Ok(Self::of(roots, true))
+        Ok(Self::of(roots, Some([LAB_DOMAIN.to_owned()].into())))
+    }
+
+    /// The authority of one run of a lab, which vouches for these domains and what lies below them.
+    ///
+    /// For whoever makes an authority for a run and forgets its key: among the domains may be names of a real cloud, and
+    /// a connection with this trust reaches them nowhere but where a lab map says.
+    pub fn run(authority: &[u8], domains: impl IntoIterator<Item = String>) -> Result<Self, NoTrust> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from(authority.to_vec())).map_err(|_| NoTrust::NoCertificate)?;
+        Ok(Self::of(roots, Some(domains.into_iter().collect())))
     }
 
     /// One certificate that the operator named: the top of the chain that its own vaults show.
     pub fn root(certificate: CertificateDer<'static>) -> Result<Self, NoTrust> {
         let mut roots = RootCertStore::empty();
         roots.add(certificate).map_err(|_| NoTrust::NoCertificate)?;
-        Ok(Self::of(roots, false))
+        Ok(Self::of(roots, None))
     }
 
     /// A PEM file of root certificates: a public bundle, or the authority of vaults of one's own.
@@ -88,13 +101,19 @@ impl Trust {
         }
         match roots.is_empty() {
             true => Err(no_bundle()),
-            false => Ok(Self::of(roots, false)),
+            false => Ok(Self::of(roots, None)),
         }
     }
 
     /// Whether only names of a lab may be reached.
     pub fn is_lab(&self) -> bool {
-        self.lab
+        self.lab.is_some()
+    }
+
+    /// Whether this is a lab's authority, and the host lies in one of its domains.
+    pub fn vouches_for(&self, host: &str) -> bool {
+        let domains = self.lab.as_deref().unwrap_or_default();
+        domains.iter().any(|domain| host == domain || is_under(host, domain))
     }
 
     /// The client's side of TLS 1.2 and 1.3 with these roots, aws-lc-rs for all cryptography.
@@ -107,7 +126,7 @@ impl Trust {
         Arc::clone(&self.roots)
     }
 
-    fn of(roots: RootCertStore, lab: bool) -> Self {
+    fn of(roots: RootCertStore, lab: Option<Arc<[String]>>) -> Self {
         let roots = Arc::new(roots);
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let tls = ClientConfig::builder_with_provider(provider)
@@ -167,8 +186,11 @@ mod tests {
     fn the_labs_authority_is_a_certificate_and_marks_the_connection() {
         assert!(Trust::lab(&authority()).expect("a certificate").is_lab());
         assert!(matches!(Trust::lab(b"none"), Err(NoTrust::NoCertificate)));
+        let run = Trust::run(&authority(), ["vault.azure.net".to_owned()]).expect("a certificate");
+        assert!(run.is_lab() && run.vouches_for("a.vault.azure.net") && run.vouches_for("vault.azure.net"));
+        assert!(!run.vouches_for("a.vault.localhost") && !run.vouches_for("evilvault.azure.net"));
         let named = Trust::root(authority().into()).expect("a certificate");
-        assert!(!named.is_lab() && named.roots().len() == 1);
+        assert!(!named.is_lab() && !named.vouches_for("vault.localhost") && named.roots().len() == 1);
         assert!(matches!(Trust::root(b"none".to_vec().into()), Err(NoTrust::NoCertificate)));
     }
 }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use custody::roots::Trust;
+use vault::ServiceHosts;
 
 use super::{Edge, Service, Wiring};
 use crate::certificates::Certificate;
@@ -37,6 +38,19 @@ impl Entrance {
         edge: &Edge,
     ) -> Result<Self, Failure> {
         let certificate = certificate(config, layout, wiring, edge)?;
+        Self::showing(&certificate, config, layout, wiring, service, lab, edge)
+    }
+
+    /// The same with a certificate that somebody else made.
+    pub fn showing(
+        certificate: &Certificate,
+        config: &Config,
+        layout: &Layout,
+        wiring: &Wiring,
+        service: &Service,
+        lab: &reqwest::Client,
+        edge: &Edge,
+    ) -> Result<Self, Failure> {
         let issuer = issuer(config, wiring, lab, edge)?;
         let path = layout.operator_token();
         let (operator, made) = OperatorToken::open(&path, edge.random.as_ref())?;
@@ -95,7 +109,10 @@ fn certificate(
 fn issuer(config: &Config, wiring: &Wiring, lab: &reqwest::Client, edge: &Edge) -> Result<Issuer, Failure> {
     let usage = |error: &dyn std::error::Error| Failure::new(Exit::Usage, error.to_string());
     let (template, http) = match &config.service_issuer.0 {
-        None => (format!("https://login.{}/{{directory}}/", wiring.vault), lab.clone()),
+        None => {
+            let hosts = ServiceHosts::of(&wiring.vault);
+            (format!("https://{}/{{directory}}/", hosts.login()), lab.clone())
+        }
         Some(template) => {
             let bundle = config.service_issuer_authority.0.as_ref().ok_or_else(|| {
                 let why = "service.issuer names an issuer of its own: set service.issuer-authority to a PEM file of the \

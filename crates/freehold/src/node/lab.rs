@@ -8,8 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use custody::Reach;
+use vault::ServiceHosts;
 
 use super::{Edge, Program, Service, Wiring, prepare_applications, prepare_provider, reach, shown};
+use crate::certificates::Certificate;
 use crate::exit::{Exit, Failure};
 use crate::folder::DataFolder;
 use crate::layout::Layout;
@@ -40,8 +42,19 @@ impl Lab {
     /// Opens every party on a data folder and makes what the provider needs; each of `hosts` gets its own listener.
     pub async fn open(layout: Layout, edge: &Edge, wiring: &Wiring, hosts: &[&str]) -> Result<Self, Failure> {
         let folder = DataFolder::open(layout, Role::All)?;
+        let certificate = shown(&folder.layout, wiring, &[&wiring.vault, &wiring.availability], edge)?;
+        Self::showing(&certificate, folder, edge, wiring, hosts).await
+    }
+
+    /// The same on a folder that is held already, with a certificate that somebody else made.
+    pub async fn showing(
+        certificate: &Certificate,
+        folder: DataFolder,
+        edge: &Edge,
+        wiring: &Wiring,
+        hosts: &[&str],
+    ) -> Result<Self, Failure> {
         let layout = folder.layout.clone();
-        let certificate = shown(&layout, wiring, &[&wiring.vault, &wiring.availability], edge)?;
         let (trust, tls) = (certificate.trust(), certificate.server_config());
         let (database, master) = (layout.vault_database(), layout.vault_master_key());
         let customers = Program::open(&database, &master, &wiring.vault, true, tls.clone(), edge).await?;
@@ -54,6 +67,9 @@ impl Lab {
             (wiring.vault.host().to_owned(), rest.address()),
             (wiring.availability.host().to_owned(), availability.address()),
         ];
+        let services = ServiceHosts::of(&wiring.vault);
+        let host = |name: &str| name.split(':').next().unwrap_or(name).to_owned();
+        entries.extend(services.all().map(|name| (host(name), rest.address())));
         let mut doors = Vec::with_capacity(hosts.len());
         for host in hosts {
             let door = customers.listen("the tour", SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
