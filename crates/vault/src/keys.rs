@@ -45,7 +45,7 @@ use crate::log::{Event, Outcome};
 use crate::reply::{Reply, Response};
 use crate::request::{self, Asked, BodyFault};
 use crate::resource::vault::VaultRow;
-use crate::resource::{assignment, feature, vault};
+use crate::resource::{self, assignment, feature, vault};
 use crate::token::check::{self, TokenFault, Who};
 use crate::token::claims;
 
@@ -390,7 +390,11 @@ async fn authorise(
     }
     if !vault.value.by_roles {
         let permission = target.operation.permission();
-        return Err(texts::forbidden_by_policy(who, &issuer, permission, name, location).into());
+        let forbidden = || texts::forbidden_by_policy(who, &issuer, permission, name, location);
+        let Standing::Here(basis) = standing else { return Err(forbidden().into()) };
+        let found =
+            resource::policy::allowing(core, name, &[who.principal], who.application, permission).await?;
+        return Ok((basis.and(vault).and(&found.ok_or_else(forbidden)?), None));
     }
     let scope = context.scope();
     let actions = target.operation.actions();

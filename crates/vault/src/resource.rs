@@ -8,6 +8,7 @@ pub(crate) mod feature;
 pub(crate) mod geography;
 pub(crate) mod group;
 pub(crate) mod path;
+pub(crate) mod policy;
 pub(crate) mod provider;
 pub(crate) mod role;
 pub(crate) mod subscription;
@@ -21,7 +22,7 @@ use serde_json::Value;
 use store::{AuditEntry, Batch, Cause};
 
 use crate::access::{self, Plane, Scope};
-use crate::core::{Basis, Core};
+use crate::core::{Basis, Core, Found};
 use crate::directory::{self, Standing};
 use crate::error::{Refused, Stop, resources as texts};
 use crate::id::{AssignmentId, SubscriptionId};
@@ -91,6 +92,14 @@ impl Call<'_> {
         self.basis.clone().join(rows).batch()
     }
 
+    /// Whether the caller may do this too, besides what the call itself needs; what that rests on.
+    pub(crate) async fn also(&self, action: &str, scope: &Scope) -> Result<Basis, Stop> {
+        let grants = assignment::grants(self.core, self.who.principal, scope.subscription).await?;
+        access::decide(&grants, self.who.principal, scope, Plane::Control, &[action])
+            .map(Found::basis)
+            .ok_or_else(|| texts::forbidden(self.who, action, &scope.to_string()).into())
+    }
+
     /// Commits a change with its record.
     pub(crate) async fn commit(&self, batch: Batch) -> Result<(), Stop> {
         let need = self.need.ok_or(Stop::Damaged("a change without an action"))?;
@@ -141,8 +150,9 @@ async fn answer(core: &Core, asked: &Asked, body: Body) -> Result<Done, Stop> {
             Err(stop) => return Err(recorded(core, asked, &who, api_version, need.as_ref(), stop).await),
         };
         if let Some(unread) = unread.take() {
-            sent = request::body(unread, core.settings.limits.body).await.map_err(|fault| match fault {
-                BodyFault::TooLarge => texts::too_large(core.settings.limits.body),
+            let limit = target.body_limit(core);
+            sent = request::body(unread, limit).await.map_err(|fault| match fault {
+                BodyFault::TooLarge => texts::too_large(limit),
                 BodyFault::Broken => texts::bad_body("The request content was not received."),
             })?;
         }
@@ -158,6 +168,14 @@ async fn answer(core: &Core, asked: &Asked, body: Body) -> Result<Done, Stop> {
 }
 
 impl Target {
+    /// A vault's body holds its access policies, and may be larger than all others.
+    fn body_limit(&self, core: &Core) -> usize {
+        match self {
+            Self::Vault(_) | Self::Policies { .. } => core.settings.limits.body.max(vault::MAX_BODY),
+            _ => core.settings.limits.body,
+        }
+    }
+
     async fn carry_out(&self, call: &Call<'_>) -> Result<Done, Stop> {
         let method = &call.asked.method;
         match self {
@@ -166,7 +184,9 @@ impl Target {
             Self::Group(scope) if method == Method::GET => group::show(call, scope).await,
             Self::Group(scope) => group::put(call, scope).await,
             Self::Vault(scope) if method == Method::GET => vault::show(call, scope).await,
+            Self::Vault(scope) if method == Method::PATCH => vault::patch(call, scope).await,
             Self::Vault(scope) => vault::put(call, scope).await,
+            Self::Policies { scope, change } => policy::put(call, scope, *change).await,
             Self::Feature(at) if method == Method::GET => feature::show(call, at).await,
             Self::Feature(at) => feature::register(call, at).await,
             Self::Provider(at) if method == Method::GET => provider::show(call, at).await,

@@ -23,11 +23,12 @@ pub(crate) const KEYS: Table = Table("keys");
 pub(crate) const KEY_VERSIONS: Table = Table("key_versions");
 pub(crate) const DELETED_KEYS: Table = Table("deleted_keys");
 pub(crate) const DUE: Table = Table("due");
+pub(crate) const ACCESS_POLICIES: Table = Table("access_policies");
 
 /// The schema that a store for [`crate::Vault::open`] is opened with.
 pub const SCHEMA: Schema = Schema {
     owner: "vault",
-    version: 3,
+    version: 4,
     tables: &[
         DIRECTORIES,
         PRINCIPALS,
@@ -45,10 +46,12 @@ pub const SCHEMA: Schema = Schema {
         KEY_VERSIONS,
         DELETED_KEYS,
         DUE,
+        ACCESS_POLICIES,
     ],
     migrations: &[
         Migration { to: 2, steps: &[Step::Create(DELETED_KEYS)] },
         Migration { to: 3, steps: &[Step::Create(DUE)] },
+        Migration { to: 4, steps: &[Step::Create(ACCESS_POLICIES)] },
     ],
 };
 
@@ -70,6 +73,11 @@ pub(crate) fn user_in(directory: DirectoryId, sign_in_name: &str) -> String {
 /// Something that a subscription has by name: `SUBSCRIPTION/NAME`, in lower case.
 pub(crate) fn in_subscription(subscription: SubscriptionId, name: &str) -> String {
     format!("{subscription}/{}", name.to_ascii_lowercase())
+}
+
+/// What all keys of the rows that a vault has begin with: `VAULT/`, in lower case.
+pub(crate) fn in_vault(vault: &str) -> String {
+    format!("{}/", vault.to_ascii_lowercase())
 }
 
 /// A key, by its vault and name: `VAULT/NAME`, in lower case.

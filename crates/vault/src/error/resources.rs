@@ -170,6 +170,12 @@ pub(crate) fn retention_is_set() -> Refused {
     bad_request("The property \"softDeleteRetentionInDays\" has been set already and it can't be modified.")
 }
 
+pub(crate) fn too_many_policies(limit: usize) -> Refused {
+    bad_request(format!(
+        "A vault has at most {limit} access policies; give the right to a group, or go by roles."
+    ))
+}
+
 pub(crate) fn principal_not_found(principal: PrincipalId, directory: DirectoryId) -> Refused {
     let message = format!(
         "Principal {principal} does not exist in the directory {directory}. Check that you have the correct \

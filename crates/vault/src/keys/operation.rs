@@ -133,6 +133,12 @@ mod rows {
     pub(super) const ALL: &[Row] = TABLE;
 }
 
+/// Every permission that an operation needs.
+#[cfg(test)]
+pub(crate) fn permissions() -> impl Iterator<Item = &'static str> {
+    rows::ALL.iter().map(|row| row.permission)
+}
+
 impl Operation {
     /// Whether a version of the wire has it.
     fn is_in(self, wire: Wire<'_>) -> bool {

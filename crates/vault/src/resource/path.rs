@@ -9,6 +9,7 @@ use crate::access::Scope;
 use crate::error::{Refused, resources as texts};
 use crate::id::SubscriptionId;
 use crate::keys::key::KeyName;
+use crate::resource::policy::Change;
 use crate::resource::{group, vault};
 
 /// The longest name of a provider or a feature.
@@ -21,6 +22,7 @@ pub(crate) enum Target {
     Subscription(SubscriptionId),
     Group(Scope),
     Vault(Scope),
+    Policies { scope: Scope, change: Change },
     Feature(FeatureAt),
     Provider(ProviderAt),
     RoleDefinitions { scope: Option<Scope>, id: Option<String> },
@@ -83,6 +85,10 @@ impl Target {
                 let (subscription, namespace) = (subscription(id)?, word(namespace)?);
                 Ok(Self::Provider(ProviderAt { subscription, namespace, register: register(rest)? }))
             }
+            [ref vault @ .., policies, change] if vault.len() == 8 && is(policies, "accessPolicies") => {
+                let change = Change::by_word(change).ok_or_else(texts::no_such_path)?;
+                Ok(Self::Policies { scope: scope(vault)?, change })
+            }
             _ => {
                 let scope = scope(&path)?;
                 match scope {
@@ -133,7 +139,14 @@ impl Target {
             Self::Group(scope) => {
                 need(format!("Microsoft.Resources/subscriptions/resourceGroups/{}", read_or_write()?), scope)
             }
+            Self::Vault(scope) if method == Method::PATCH => {
+                need("Microsoft.KeyVault/vaults/write".into(), scope)
+            }
             Self::Vault(scope) => need(format!("Microsoft.KeyVault/vaults/{}", read_or_write()?), scope),
+            Self::Policies { scope, .. } if put => {
+                need("Microsoft.KeyVault/vaults/accessPolicies/write".into(), scope)
+            }
+            Self::Policies { .. } => return Err(refused()),
             Self::Feature(at) => {
                 let verb = register_or_read(at.register)?;
                 need(
@@ -246,6 +259,11 @@ mod tests {
             ),
             (Method::GET, vault.to_lowercase(), Some(format!("Microsoft.KeyVault/vaults/read at {vault}"))),
             (
+                Method::PUT,
+                format!("{vault}/AccessPolicies/ADD"),
+                Some(format!("Microsoft.KeyVault/vaults/accessPolicies/write at {vault}")),
+            ),
+            (
                 Method::POST,
                 format!("{S}/providers/Microsoft.Features/providers/Microsoft.Resources/features/X/register"),
                 Some(format!("Microsoft.Features/providers/features/register/action at {S}")),
@@ -282,6 +300,9 @@ mod tests {
             "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/login",
             "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/contoso/keys/k",
             "/providers/Microsoft.Authorization/roleAssignments/x",
+            "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/contoso/accessPolicies",
+            "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/contoso/accessPolicies/set",
+            "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg/providers/Microsoft.KeyVault/managedHSMs/contoso/accessPolicies/add",
             "/subscriptions/11111111-1111-4111-8111-111111111111/providers/Microsoft.KeyVault/register/more",
         ] {
             assert!(parse(path).is_err(), "{path}");

@@ -15,6 +15,7 @@ mod life;
 mod log;
 mod microsoft;
 mod persistence;
+mod policies;
 mod resources;
 mod rights;
 mod rotation;

@@ -191,7 +191,7 @@ async fn a_disabled_applications_tokens_are_no_longer_accepted() {
 }
 
 #[tokio::test]
-async fn a_vault_that_goes_by_policies_lets_nobody_in() {
+async fn a_vault_that_goes_by_policies_lets_nobody_in_by_a_role() {
     let world = World::new().await;
     let officer = world.officer().await;
     officer.make("k").await;

@@ -1,6 +1,11 @@
 //! What a PUT of a vault comes to, case by case.
 
+use model::time::Timestamp;
+use serde_json::json;
+
 use super::*;
+use crate::id::SubscriptionId;
+use crate::resource::vault::check_name;
 
 fn directory() -> DirectoryId {
     DirectoryId::from_random([7; 16])
@@ -77,7 +82,6 @@ fn a_vault_keeps_its_soft_delete_under_the_other_setting() {
 #[test]
 fn what_would_have_no_effect_is_refused() {
     for ignored in [
-        json!({"accessPolicies": [{"objectId": "x"}]}),
         json!({"networkAcls": {"defaultAction": "Deny"}}),
         json!({"networkAcls": {"defaultAction": "Allow", "ipRules": [{"value": "1.2.3.4"}]}}),
         json!({"publicNetworkAccess": "Disabled"}),
