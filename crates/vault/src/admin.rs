@@ -19,6 +19,7 @@ use zeroize::Zeroizing;
 pub use self::applications::NewApplication;
 pub use self::subscriptions::NewSubscription;
 use crate::core::{Core, Found};
+use crate::directory::domain::{self, DomainRow, MOST_DOMAINS};
 use crate::directory::principal::{NameRow, PrincipalRow, Subject};
 use crate::directory::secret::{self, Secret};
 use crate::directory::{self, DirectoryRow};
@@ -79,7 +80,8 @@ impl Administration {
         if directory::find(&self.core, id).await?.is_some() {
             return Err(AdminFault::Exists(format!("directory {id}")));
         }
-        let row = DirectoryRow { display_name: display_name.into(), created: self.core.now() };
+        let row =
+            DirectoryRow { display_name: display_name.into(), created: self.core.now(), domains: Vec::new() };
         let batch = Batch::new().expect_absent(schema::DIRECTORIES, id.to_string()).put(
             schema::DIRECTORIES,
             id.to_string(),
@@ -87,6 +89,32 @@ impl Administration {
         );
         self.commit(batch, directory::stream(id), "AddDirectory", json!({ "directory": id })).await?;
         Ok(id)
+    }
+
+    /// Gives a directory one more verified domain: another name for it on the wire, and the end of its users' names.
+    pub async fn add_domain(&self, id: DirectoryId, domain: &str) -> Result<(), AdminFault> {
+        let domain = domain.to_ascii_lowercase();
+        if !domain::is_domain(&domain) {
+            return Err(AdminFault::Refused("a domain looks like contoso.com".into()));
+        }
+        let home = self.directory(id).await?;
+        if domain::directory(&self.core, &domain).await?.is_some() {
+            return Err(AdminFault::Exists(format!("domain {domain}")));
+        }
+        let mut row = home.value.clone();
+        if row.domains.len() >= MOST_DOMAINS {
+            return Err(AdminFault::Refused(format!("the directory has {MOST_DOMAINS} domains, the most")));
+        }
+        row.domains.push(domain.clone());
+        let name = schema::domain(&domain);
+        let batch = home
+            .basis()
+            .batch()
+            .put(schema::DIRECTORIES, id.to_string(), &row)
+            .expect_absent(schema::PRINCIPAL_NAMES, &name)
+            .put(schema::PRINCIPAL_NAMES, name, &DomainRow { directory: id });
+        let body = json!({ "directory": id, "domain": domain });
+        self.commit(batch, directory::stream(id), "AddDomain", body).await
     }
 
     async fn directory(&self, id: DirectoryId) -> Result<Found<DirectoryRow>, AdminFault> {

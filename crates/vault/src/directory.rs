@@ -4,6 +4,7 @@
 //! have a file each; changes come through the administration alone.
 
 pub(crate) mod application;
+pub(crate) mod domain;
 pub(crate) mod principal;
 pub(crate) mod secret;
 
@@ -22,6 +23,9 @@ use crate::token::check::Who;
 pub(crate) struct DirectoryRow {
     pub(crate) display_name: String,
     pub(crate) created: Timestamp,
+    /// Its verified domains in lower case; the first is its default.
+    #[serde(default)]
+    pub(crate) domains: Vec<String>,
 }
 
 /// The stream of the audit log that belongs to a directory.

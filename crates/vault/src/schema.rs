@@ -24,11 +24,12 @@ pub(crate) const KEY_VERSIONS: Table = Table("key_versions");
 pub(crate) const DELETED_KEYS: Table = Table("deleted_keys");
 pub(crate) const DUE: Table = Table("due");
 pub(crate) const ACCESS_POLICIES: Table = Table("access_policies");
+pub(crate) const TICKETS: Table = Table("tickets");
 
 /// The schema that a store for [`crate::Vault::open`] is opened with.
 pub const SCHEMA: Schema = Schema {
     owner: "vault",
-    version: 4,
+    version: 5,
     tables: &[
         DIRECTORIES,
         PRINCIPALS,
@@ -47,11 +48,13 @@ pub const SCHEMA: Schema = Schema {
         DELETED_KEYS,
         DUE,
         ACCESS_POLICIES,
+        TICKETS,
     ],
     migrations: &[
         Migration { to: 2, steps: &[Step::Create(DELETED_KEYS)] },
         Migration { to: 3, steps: &[Step::Create(DUE)] },
         Migration { to: 4, steps: &[Step::Create(ACCESS_POLICIES)] },
+        Migration { to: 5, steps: &[Step::Create(TICKETS)] },
     ],
 };
 
@@ -68,6 +71,16 @@ pub(crate) fn application_in(directory: DirectoryId, application: ApplicationId)
 /// A user by sign-in name: `DIRECTORY/user/NAME`, in lower case.
 pub(crate) fn user_in(directory: DirectoryId, sign_in_name: &str) -> String {
     format!("{directory}/user/{}", sign_in_name.to_lowercase())
+}
+
+/// A domain of a directory: `domain/NAME`, in lower case.
+pub(crate) fn domain(name: &str) -> String {
+    format!("domain/{name}")
+}
+
+/// What all refresh tokens of a user begin with: `refresh/DIRECTORY/OBJECT/`.
+pub(crate) fn refresh_tokens(directory: DirectoryId, principal: PrincipalId) -> String {
+    format!("refresh/{directory}/{principal}/")
 }
 
 /// Something that a subscription has by name: `SUBSCRIPTION/NAME`, in lower case.

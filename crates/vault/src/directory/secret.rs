@@ -66,6 +66,11 @@ impl Secret {
         now >= self.expires
     }
 
+    /// When it was handed out.
+    pub(crate) fn created(&self) -> Timestamp {
+        self.created
+    }
+
     /// When it stops being accepted.
     pub(crate) fn expires(&self) -> Timestamp {
         self.expires

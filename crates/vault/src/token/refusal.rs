@@ -2,6 +2,8 @@
 //!
 //! Owns [`TokenRefused`], one constructor for each case; spec/vault.md has the table.
 
+use std::fmt;
+
 use http::StatusCode;
 use model::id::DirectoryId;
 use model::time::Timestamp;
@@ -37,6 +39,19 @@ impl TokenRefused {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", 90002, text)
     }
 
+    /// `common`, and nothing that tells a directory.
+    pub(crate) fn no_directory() -> Self {
+        let text = "No tenant-identifying information found in either the request or implied by any provided \
+                    credentials.";
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", 50059, text)
+    }
+
+    /// The host of an authorization endpoint is none of this token service's.
+    pub(crate) fn foreign_instance(asked: &str) -> Self {
+        let text = format!("Unknown or invalid instance: '{}'.", short(asked));
+        Self::new(StatusCode::BAD_REQUEST, "invalid_instance", 50049, text)
+    }
+
     pub(crate) fn missing(parameter: &str) -> Self {
         let text = format!("The request body must contain the following parameter: '{parameter}'.");
         Self::new(StatusCode::BAD_REQUEST, "invalid_request", 900144, text)
@@ -65,6 +80,15 @@ impl TokenRefused {
         Self::new(StatusCode::BAD_REQUEST, "invalid_scope", 1002012, text)
     }
 
+    pub(crate) fn two_resources(asked: &str) -> Self {
+        let text = format!(
+            "Provided value for the input parameter scope is not valid because it contains more than one resource. \
+             Scope {} is not valid.",
+            short(asked)
+        );
+        Self::new(StatusCode::BAD_REQUEST, "invalid_scope", 28000, text)
+    }
+
     pub(crate) fn resource(asked: &str, directory: DirectoryId) -> Self {
         let text = format!(
             "The resource principal named {} was not found in the tenant named {directory}. This can happen if the \
@@ -76,7 +100,7 @@ impl TokenRefused {
     }
 
     /// No application of this id, as far as somebody may know who did not prove to own it.
-    pub(crate) fn unknown_application(asked: &str, directory: DirectoryId) -> Self {
+    pub(crate) fn unknown_application(asked: &str, directory: impl fmt::Display) -> Self {
         let text = format!(
             "Application with identifier '{}' was not found in the directory '{directory}'. This can happen if the \
              application has not been installed by the administrator of the tenant or consented to by any user in \
@@ -136,6 +160,24 @@ impl TokenRefused {
 
     pub(crate) fn user_disabled() -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_grant", 50057, "The user account is disabled.")
+    }
+
+    /// A refresh token that is none of ours, of another client or directory, or was used before.
+    pub(crate) fn invalid_grant() -> Self {
+        let text = "Provided grant is invalid or malformed.";
+        Self::new(StatusCode::BAD_REQUEST, "invalid_grant", 70000, text)
+    }
+
+    pub(crate) fn expired_refresh_token() -> Self {
+        let text = "The refresh token has expired due to inactivity. Sign in again.";
+        Self::new(StatusCode::BAD_REQUEST, "invalid_grant", 700082, text)
+    }
+
+    /// The user has another secret than the one he signed in with.
+    pub(crate) fn secret_changed() -> Self {
+        let text = "The provided grant has expired due to it being revoked, a fresh auth token is needed. The user \
+                    might have changed or reset their password.";
+        Self::new(StatusCode::BAD_REQUEST, "invalid_grant", 50173, text)
     }
 
     pub(crate) fn not_found() -> Self {

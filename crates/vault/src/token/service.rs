@@ -1,57 +1,27 @@
-//! The token service on the wire: tokens for a secret, discovery, and the public keys.
+//! The token service on the wire: tokens for a proof, discovery, and the public keys.
 //!
-//! Owns the host `login.SUFFIX`. Anonymous by nature: what it says to somebody who proved nothing is the same whether a
-//! thing does not exist or belongs to another directory.
+//! Owns the host `login.SUFFIX` and what a token answer holds. Anonymous by nature: what it says to somebody who proved
+//! nothing is the same whether a thing does not exist or belongs to another directory.
 
 use axum::body::Body;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{Method, StatusCode};
-use model::id::DirectoryId;
 use serde_json::{Value, json};
-use store::{AuditEntry, Cause, StoreError};
-use zeroize::Zeroizing;
+use store::{AuditEntry, Batch, Cause};
 
-use crate::core::{Basis, Core};
-use crate::directory::principal::{self, Subject};
-use crate::directory::secret::{self, Presented};
-use crate::directory::{self, application};
+use crate::core::Core;
+use crate::directory;
 use crate::error::Stop;
-use crate::id::{ApplicationId, PrincipalId};
 use crate::reply::{Reply, Response};
-use crate::request::{self, Asked, BodyFault};
-use crate::token::claims::{self, Claims};
+use crate::request::Asked;
+use crate::token::authority::Authority;
+use crate::token::claims::{self, Claims, Identity};
+use crate::token::form::Form;
+use crate::token::proof::{self, Proved};
 use crate::token::refusal::TokenRefused;
-use crate::token::signing;
-
-/// Public clients that may sign a user in: the two command lines that people have. They prove nothing about themselves.
-const PUBLIC_CLIENTS: &[&str] =
-    &["04b07795-8ddb-461a-bbee-02f9e1bf7b46", "1950a258-227b-4e31-a9cf-717495945fc2"];
-
-/// More form fields than any client sends.
-const MOST_FIELDS: usize = 64;
-
-/// Why there is no token.
-enum No {
-    Refused(TokenRefused),
-    Fault(Stop),
-}
-
-impl From<TokenRefused> for No {
-    fn from(refused: TokenRefused) -> Self {
-        Self::Refused(refused)
-    }
-}
-
-impl From<Stop> for No {
-    fn from(fault: Stop) -> Self {
-        Self::Fault(fault)
-    }
-}
-
-impl From<StoreError> for No {
-    fn from(fault: StoreError) -> Self {
-        Self::Fault(fault.into())
-    }
-}
+use crate::token::wanted::{Version, Wanted};
+use crate::token::{No, discovery, refresh, signing};
 
 pub(crate) async fn serve(core: &Core, asked: &Asked, body: Body) -> Response {
     match answer(core, asked, body).await {
@@ -83,210 +53,117 @@ async fn answer(core: &Core, asked: &Asked, body: Body) -> Result<Value, No> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match (&asked.method, words.as_slice()) {
         (&Method::POST, [at, "oauth2", "v2.0", "token"]) => {
-            token(core, asked, known(core, at).await?, body, Version::Two).await
+            token(core, asked, Authority::find(core, at).await?, body, Version::Two).await
         }
         (&Method::POST, [at, "oauth2", "token"]) => {
-            token(core, asked, known(core, at).await?, body, Version::One).await
+            token(core, asked, Authority::find(core, at).await?, body, Version::One).await
         }
         (
             &Method::GET,
             [at, "v2.0", ".well-known", "openid-configuration"] | [at, ".well-known", "openid-configuration"],
-        ) => Ok(configuration(core, known(core, at).await?, words.len() == 4)),
+        ) => {
+            let authority = Authority::find(core, at).await?;
+            Ok(discovery::configuration(core, authority, at, words.len() == 4))
+        }
+        (&Method::GET, ["common", "discovery", "instance"]) => discovery::instance(core, asked).await,
+        (&Method::GET, [_, "userrealm", _]) => discovery::realm(core, &path[2]).await,
         (&Method::GET, [at, "discovery", "keys"] | [at, "discovery", "v2.0", "keys"]) => {
-            if *at != "common" {
-                known(core, at).await?;
-            }
+            Authority::find(core, at).await?;
             Ok(core.signing.published(core.now()))
         }
         _ => Err(TokenRefused::not_found().into()),
     }
 }
 
-async fn known(core: &Core, asked: &str) -> Result<DirectoryId, No> {
-    let unknown = || TokenRefused::unknown_directory(asked);
-    let id: DirectoryId = asked.parse().map_err(|_| unknown())?;
-    directory::find(core, id).await?.ok_or_else(unknown)?;
-    Ok(id)
-}
-
-fn configuration(core: &Core, directory: DirectoryId, second: bool) -> Value {
-    let login = core.settings.login();
-    let version = if second { "v2.0/" } else { "" };
-    json!({
-        "issuer": claims::issuer(&core.settings, directory),
-        "authorization_endpoint": format!("{login}/{directory}/oauth2/{version}authorize"),
-        "token_endpoint": format!("{login}/{directory}/oauth2/{version}token"),
-        "jwks_uri": format!("{login}/{directory}/discovery/{version}keys"),
-        "token_endpoint_auth_methods_supported": ["client_secret_post"],
-        "response_types_supported": ["token"],
-        "subject_types_supported": ["pairwise"],
-        "id_token_signing_alg_values_supported": ["RS256"],
-    })
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Version {
-    One,
-    Two,
-}
-
-/// A token request's form. Values are secrets until shown otherwise.
-struct Form(Vec<(String, Zeroizing<String>)>);
-
-impl Form {
-    fn parse(bytes: &[u8]) -> Result<Self, TokenRefused> {
-        let mut fields: Vec<(String, Zeroizing<String>)> = Vec::new();
-        for (name, value) in url::form_urlencoded::parse(bytes).take(MOST_FIELDS) {
-            // Two values for one name would let two readers see two requests.
-            if fields.iter().any(|(known, _)| *known == name) {
-                return Err(TokenRefused::duplicated(&name));
-            }
-            fields.push((name.into_owned(), Zeroizing::new(value.into_owned())));
-        }
-        Ok(Self(fields))
-    }
-
-    fn optional(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-
-    fn required(&self, name: &str) -> Result<&str, TokenRefused> {
-        self.optional(name).filter(|value| !value.is_empty()).ok_or_else(|| TokenRefused::missing(name))
-    }
-}
-
-/// Who asks, as far as he proved it.
-struct Proved {
-    principal: PrincipalId,
-    application: ApplicationId,
-    sign_in_name: Option<String>,
-    basis: Basis,
-}
-
 async fn token(
     core: &Core,
     asked: &Asked,
-    directory: DirectoryId,
+    authority: Authority,
     body: Body,
     version: Version,
 ) -> Result<Value, No> {
-    let bytes = request::body(body, core.settings.limits.body).await.map_err(|fault| match fault {
-        BodyFault::TooLarge => TokenRefused::too_large(),
-        BodyFault::Broken => TokenRefused::missing("grant_type"),
-    })?;
-    let form = Form::parse(&bytes)?;
+    let form = Form::read(core, body).await?;
     let client = form.required("client_id")?;
-    let proved = match form.required("grant_type")? {
-        "client_credentials" => application(core, directory, client, &form).await?,
-        "password" => user(core, directory, client, &form).await?,
+    let mut proved = match form.required("grant_type")? {
+        "client_credentials" => proof::application(core, authority, client, &form).await?,
+        "password" => {
+            let client = proof::public_client(client, authority)?;
+            let (name, secret) = (form.required("username")?, form.required("password")?);
+            proof::user(core, authority, client, name, secret).await?
+        }
+        "refresh_token" => {
+            let client = proof::public_client(client, authority)?;
+            refresh::redeem(core, authority, client, form.required("refresh_token")?).await?
+        }
         other => return Err(TokenRefused::grant_type(other).into()),
     };
-    let audience = audience(core, directory, &form, version).await?;
-    let claims = claims(core, directory, &proved, audience);
+    let wanted = match proved.user {
+        Some(_) => Wanted::by_user(core, &form, version)?,
+        None => Wanted::by_application(&form, version)?,
+    };
+    let audience = wanted.audience(core, proved.directory).await?;
+    let claims = claims(core, &proved, audience);
     let token = signing::mint(core, &claims).await?;
-    record(core, asked, directory, &proved, &claims).await?;
+    let mut answer = self::access(core, &claims, &token, version);
+    let batch = std::mem::take(&mut proved.batch);
+    let batch = beside(core, &proved, &wanted, &form, &claims, batch, &mut answer).await?;
+    record(core, asked, &proved, &claims, batch).await?;
+    Ok(answer)
+}
+
+/// The answer that holds an access token alone; the older endpoint writes numbers as text and says more.
+fn access(core: &Core, claims: &Claims, token: &str, version: Version) -> Value {
     let life = core.settings.limits.token_life.as_secs();
-    Ok(json!({"token_type": "Bearer", "expires_in": life, "ext_expires_in": life, "access_token": token}))
-}
-
-async fn application(core: &Core, directory: DirectoryId, client: &str, form: &Form) -> Result<Proved, No> {
-    let unknown = || TokenRefused::unknown_application(client, directory);
-    let id: ApplicationId = client.parse().map_err(|_| unknown())?;
-    let presented = match (form.optional("client_secret"), form.optional("client_assertion")) {
-        (Some(secret), _) if !secret.is_empty() => secret,
-        (_, Some(_)) => return Err(TokenRefused::assertion().into()),
-        _ => return Err(TokenRefused::no_secret().into()),
-    };
-    let found = application::find(core, id).await?.ok_or_else(unknown)?;
-    let named = principal::of_application(core, directory, id).await?;
-    let owner = application::secret_owner(id);
-    match (secret::check(&found.value.secrets, &owner, presented, core.now()), &named) {
-        (Presented::Right, _) => {}
-        // Only who proves to own an application learns that it exists outside this directory.
-        (_, None) => return Err(unknown().into()),
-        (Presented::Wrong, Some(_)) => return Err(TokenRefused::wrong_secret(id).into()),
-        (Presented::Expired, Some(_)) => return Err(TokenRefused::expired_secret(id).into()),
-    }
-    let Some(named) = named else { return Err(TokenRefused::not_consented(id, directory).into()) };
-    let principal = principal::find(core, directory, named.value.principal)
-        .await?
-        .ok_or(Stop::Damaged("a name without its principal"))?;
-    if found.value.disabled || principal.value.disabled {
-        return Err(TokenRefused::application_disabled(id, &found.value.display_name).into());
-    }
-    Ok(Proved {
-        principal: named.value.principal,
-        application: id,
-        sign_in_name: None,
-        basis: found.basis().and(&named).and(&principal),
-    })
-}
-
-async fn user(core: &Core, directory: DirectoryId, client: &str, form: &Form) -> Result<Proved, No> {
-    if !PUBLIC_CLIENTS.iter().any(|known| known.eq_ignore_ascii_case(client)) {
-        return Err(TokenRefused::unknown_application(client, directory).into());
-    }
-    let application: ApplicationId = client.parse().map_err(|_| Stop::Damaged("a public client's id"))?;
-    let (name, presented) = (form.required("username")?, form.required("password")?);
-    let wrong = TokenRefused::wrong_password;
-    if name.len() > crate::admin::LONGEST_NAME {
-        return Err(wrong().into());
-    }
-    let named = principal::of_user(core, directory, name).await?.ok_or_else(wrong)?;
-    let found = principal::find(core, directory, named.value.principal)
-        .await?
-        .ok_or(Stop::Damaged("a name without its principal"))?;
-    let Subject::User { sign_in_name, secrets } = &found.value.subject else { return Err(wrong().into()) };
-    let owner = principal::secret_owner(directory, named.value.principal);
-    if secret::check(secrets, &owner, presented, core.now()) != Presented::Right {
-        return Err(wrong().into());
-    }
-    if found.value.disabled {
-        return Err(TokenRefused::user_disabled().into());
-    }
-    Ok(Proved {
-        principal: named.value.principal,
-        application,
-        sign_in_name: Some(sign_in_name.clone()),
-        basis: named.basis().and(&found),
-    })
-}
-
-/// The one resource that the token is for: `scope=RESOURCE/.default`, or `resource=` at the older endpoint.
-///
-/// Besides the vaults and the resource manager, any application that the directory has consented to is a resource: by its
-/// id, or by `api://ID`. The audience is the text that was asked for.
-async fn audience(core: &Core, directory: DirectoryId, form: &Form, version: Version) -> Result<String, No> {
-    let settings = &core.settings;
-    let asked = match (form.optional("resource"), version) {
-        (Some(resource), Version::One) => resource,
-        _ => {
-            let scope = form.required(if version == Version::One { "resource" } else { "scope" })?;
-            // A person's client also asks for these; they give nothing here.
-            let mut asked =
-                scope.split(' ').filter(|one| !["openid", "profile", "offline_access", ""].contains(one));
-            match (asked.next().and_then(|one| one.strip_suffix("/.default")), asked.next()) {
-                (Some(resource), None) => resource,
-                _ => return Err(TokenRefused::scope(scope).into()),
-            }
+    match version {
+        Version::Two => {
+            json!({"token_type": "Bearer", "expires_in": life, "ext_expires_in": life, "access_token": token})
         }
-    };
-    let plain = asked.trim_end_matches('/');
-    if let Some(known) = settings.audience(plain) {
-        return Ok(known);
+        Version::One => json!({
+            "token_type": "Bearer",
+            "expires_in": life.to_string(),
+            "ext_expires_in": life.to_string(),
+            "expires_on": claims.exp.to_string(),
+            "not_before": claims.nbf.to_string(),
+            "resource": claims.aud,
+            "access_token": token,
+        }),
     }
-    let id = plain.strip_prefix("api://").unwrap_or(plain).parse::<ApplicationId>();
-    let consented = match id {
-        Ok(id) => principal::of_application(core, directory, id).await?.is_some(),
-        Err(_) => false,
-    };
-    if consented { Ok(plain.to_owned()) } else { Err(TokenRefused::resource(asked, directory).into()) }
 }
 
-fn claims(core: &Core, directory: DirectoryId, proved: &Proved, audience: String) -> Claims {
+/// Adds what a user's client gets beside the access token; the batch holds what of it is stored.
+async fn beside(
+    core: &Core,
+    proved: &Proved,
+    wanted: &Wanted,
+    form: &Form,
+    claims: &Claims,
+    mut batch: Batch,
+    answer: &mut Value,
+) -> Result<Batch, No> {
+    let Some(user) = &proved.user else { return Ok(batch) };
+    let plain = format!("{}/user_impersonation", claims.aud);
+    let scopes: Vec<&str> = wanted.scopes.iter().map(String::as_str).chain([plain.as_str()]).collect();
+    answer["scope"] = json!(scopes.join(" "));
+    if form.optional("client_info") == Some("1") {
+        let info = json!({"uid": proved.principal, "utid": proved.directory});
+        answer["client_info"] = json!(URL_SAFE_NO_PAD.encode(info.to_string()));
+    }
+    if wanted.identity {
+        let identity = Identity::of(claims, user, form.optional("nonce"), core.call_id());
+        answer["id_token"] = json!(signing::mint(core, &identity).await?);
+    }
+    if wanted.offline {
+        let (with, text) = refresh::add(core, proved, user.at, batch).await?;
+        batch = with;
+        answer["refresh_token"] = json!(text.as_str());
+    }
+    Ok(batch)
+}
+
+fn claims(core: &Core, proved: &Proved, audience: String) -> Claims {
     let now = core.now().seconds();
-    let issuer = claims::issuer(&core.settings, directory);
-    let user = proved.sign_in_name.is_some();
+    let issuer = claims::issuer(&core.settings, proved.directory);
+    let user = proved.user.as_ref();
     let life = i64::try_from(core.settings.limits.token_life.as_secs()).unwrap_or(0);
     Claims {
         aud: audience,
@@ -295,14 +172,14 @@ fn claims(core: &Core, directory: DirectoryId, proved: &Proved, audience: String
         nbf: now,
         exp: now.saturating_add(life),
         appid: proved.application,
-        appidacr: if user { "0" } else { "1" }.into(),
+        appidacr: proved.strength.into(),
         idp: issuer,
-        idtyp: if user { "user" } else { "app" }.into(),
+        idtyp: if user.is_some() { "user" } else { "app" }.into(),
         oid: proved.principal,
         sub: proved.principal,
-        tid: directory,
-        upn: proved.sign_in_name.clone(),
-        scp: user.then(|| "user_impersonation".into()),
+        tid: proved.directory,
+        upn: user.map(|user| user.sign_in_name.clone()),
+        scp: user.map(|_| "user_impersonation".into()),
         uti: core.call_id(),
         ver: "1.0".into(),
     }
@@ -313,19 +190,19 @@ fn claims(core: &Core, directory: DirectoryId, proved: &Proved, audience: String
 async fn record(
     core: &Core,
     asked: &Asked,
-    directory: DirectoryId,
     proved: &Proved,
     claims: &Claims,
+    batch: Batch,
 ) -> Result<(), Stop> {
     let entry = AuditEntry {
-        stream: directory::stream(directory),
+        stream: directory::stream(proved.directory),
         at: core.now(),
         operation: "SignIn".into(),
         body: json!({
             "category": "SignInLogs",
             "principal": proved.principal,
             "application": proved.application,
-            "signInName": proved.sign_in_name,
+            "signInName": claims.upn,
             "resource": claims.aud,
             "token": claims.uti,
             "correlationId": asked.id,
@@ -333,5 +210,5 @@ async fn record(
             "callerIpAddress": asked.peer,
         }),
     };
-    Ok(core.store.commit(proved.basis.batch(), Cause::Audited(vec![entry])).await?)
+    Ok(core.store.commit(batch, Cause::Audited(vec![entry])).await?)
 }

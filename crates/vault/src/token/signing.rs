@@ -23,7 +23,6 @@ use crate::error::Stop;
 use crate::id::KeyVersion;
 use crate::schema::SIGNING_KEYS;
 use crate::settings::Limits;
-use crate::token::claims::Claims;
 
 /// The stream of the audit log for what the token service does of itself.
 pub(crate) const STREAM: &str = "token-service";
@@ -128,7 +127,7 @@ impl SigningKeys {
 }
 
 /// Signs a token with the key whose turn it is, rolling first if that is due.
-pub(crate) async fn mint(core: &Core, claims: &Claims) -> Result<String, Stop> {
+pub(crate) async fn mint(core: &Core, claims: &impl Serialize) -> Result<String, Stop> {
     let (kid, pair) = signer(core).await?;
     let part = |json: &Value| URL_SAFE_NO_PAD.encode(json.to_string());
     let header = part(&json!({"typ": "JWT", "alg": "RS256", "kid": kid}));

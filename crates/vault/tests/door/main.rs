@@ -19,6 +19,7 @@ mod policies;
 mod resources;
 mod rights;
 mod rotation;
+mod sign_in;
 mod signatures;
 mod tokens;
 mod upkeep;
