@@ -19,6 +19,7 @@ pub(crate) mod private;
 pub(crate) mod purge;
 pub(crate) mod read;
 pub(crate) mod recovery;
+pub(crate) mod release;
 pub(crate) mod rotate;
 pub(crate) mod shape;
 pub(crate) mod update;
@@ -272,6 +273,10 @@ async fn read(call: &Call<'_>, body: Body) -> Result<Input, Stop> {
         Operation::Create => Input::Make(Box::new(create::prepare(call, parse(&bytes)?).await?)),
         Operation::Import => Input::Make(Box::new(import::prepare(call, parse(&bytes)?).await?)),
         Operation::Restore => Input::Restore(Box::new(backup::Restore::prepare(call, &parse(&bytes)?)?)),
+        Operation::Release => {
+            parse::<release::Input>(&bytes)?.check()?;
+            Input::None
+        }
         Operation::Rotate => Input::Rotate(Box::new(rotate::prepare(call).await?)),
         Operation::SetRotationPolicy => Input::Policy(Box::new(parse::<policy::Input>(&bytes)?.check()?)),
         Operation::Update => Input::Update(update::Input::check(parse(&bytes)?)?),
@@ -301,6 +306,7 @@ async fn carry_out(call: &Call<'_>, input: &Input) -> Result<Done, Stop> {
         (Operation::Use(_), Input::Use(op, input)) => usage::carry_out(call, *op, input).await,
         (Operation::Rotate, Input::Rotate(rotation)) => rotation.carry_out(call).await,
         (Operation::SetRotationPolicy, Input::Policy(policy)) => policy::set(call, policy).await,
+        (Operation::Release, _) => release::release(call).await,
         (Operation::RotationPolicy, _) => policy::show(call).await,
         (Operation::Restore, Input::Restore(restore)) => restore.carry_out(call).await,
         (Operation::Backup, _) => backup::backup(call).await,

@@ -162,6 +162,40 @@ pub(crate) fn operation_of_another_type(word: &str) -> Refused {
     bad_parameter(format!("Property key_ops has the invalid operation '{word}' for this type of key."))
 }
 
+/// A type of key that vaults do not have; symmetric keys belong to another service, the Managed HSM.
+pub(crate) fn key_type_not_supported(kty: &str) -> Refused {
+    let kty: String = kty.chars().take(32).collect();
+    bad_parameter(format!("Invalid kty value: {kty}")).inner("KeyTypeNotSupported")
+}
+
+/// A key shall be exportable, in a vault or a version of the wire that does not have such keys.
+pub(crate) fn exportable_elsewhere() -> Refused {
+    bad_parameter(
+        "AKV.SKR.1001: The exportable attribute is only supported with premium vaults and API version >= \
+         '7.3-preview'.",
+    )
+}
+
+pub(crate) fn exportable_without_policy() -> Refused {
+    bad_parameter("AKV.SKR.1004: Exportable keys must have release policy.")
+}
+
+pub(crate) fn policy_without_exportable() -> Refused {
+    bad_parameter("AKV.SKR.1005: Non-exportable keys must not have release policy.")
+}
+
+pub(crate) fn exportable_stays() -> Refused {
+    bad_parameter("AKV.SKR.1003: The exportable attribute of an existing key cannot be changed.")
+}
+
+/// Asked by all the rules, and refused all the same.
+pub(crate) fn nothing_is_exported() -> Refused {
+    bad_parameter(
+        "Keys of this vault are never exportable, because private halves do not leave it: make the key without \
+         attributes.exportable and release_policy.",
+    )
+}
+
 fn conflict(message: String) -> Refused {
     Refused::new(StatusCode::CONFLICT, "Conflict", message)
 }

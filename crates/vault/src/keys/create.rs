@@ -16,7 +16,7 @@ use crate::keys::due::Job;
 use crate::keys::key::{self, AttributesInput, KeyOp, KeyRow, VersionRow};
 use crate::keys::kind::{self, Kind, Public};
 use crate::keys::shape::Bundle;
-use crate::keys::{Call, Done, Given, deleted, private, rotate};
+use crate::keys::{Call, Done, Given, deleted, private, release, rotate};
 use crate::schema::{self, DELETED_KEYS, KEY_VERSIONS, KEYS};
 
 /// The most versions of one key; a deletion takes them all in one transaction.
@@ -52,13 +52,9 @@ pub(crate) struct Checked {
 }
 
 impl About {
-    pub(crate) fn check(self, kind: Kind) -> Result<Checked, Refused> {
-        if self.release_policy.is_some() {
-            return Err(texts::bad_parameter(
-                "Property release_policy is not supported: keys are not exportable.",
-            ));
-        }
+    pub(crate) fn check(self, call: &Call<'_>, kind: Kind) -> Result<Checked, Refused> {
         let attributes = self.attributes.unwrap_or_default();
+        release::check(call, attributes.exportable == Some(true), self.release_policy.is_some())?;
         attributes.check()?;
         key::check_window(attributes.nbf, attributes.exp)?;
         let tags = self.tags.unwrap_or_default();
@@ -92,7 +88,7 @@ pub(crate) async fn prepare(call: &Call<'_>, input: Input) -> Result<Made, Stop>
     kind.fits(call.vault)?;
     let recipe = Recipe::of(kind, &input)?;
     let Input { key_ops, attributes, tags, release_policy, .. } = input;
-    let checked = About { key_ops, attributes, tags, release_policy }.check(kind)?;
+    let checked = About { key_ops, attributes, tags, release_policy }.check(call, kind)?;
     Ok(Made::of(call, Fresh::generate(call.core, recipe).await?, checked))
 }
 
@@ -106,7 +102,8 @@ pub(crate) enum Recipe {
 impl Recipe {
     fn of(kind: Kind, input: &Input) -> Result<Self, Refused> {
         if input.public_exponent.is_some() {
-            let message = "Property public_exponent is not supported for keys of a vault.";
+            let message =
+                "Property public_exponent is for keys of a Managed HSM: RSA keys of a vault have 65537.";
             return Err(texts::bad_parameter(message));
         }
         if !kind.is_rsa() {

@@ -64,7 +64,7 @@ pub(crate) async fn prepare(call: &Call<'_>, mut input: Input) -> Result<Made, S
     }
     let numbers = Numbers::of(kind, &key)?;
     let Input { attributes, tags, release_policy, .. } = input;
-    let checked = About { key_ops: key.key_ops, attributes, tags, release_policy }.check(kind)?;
+    let checked = About { key_ops: key.key_ops, attributes, tags, release_policy }.check(call, kind)?;
     let private = call.core.operations.run(move || numbers.build()).await??;
     Ok(Made::of(call, Fresh::of(call.core, private), checked))
 }

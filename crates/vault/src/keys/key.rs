@@ -180,11 +180,11 @@ pub(crate) struct AttributesInput {
     pub(crate) enabled: Option<bool>,
     pub(crate) nbf: Option<i64>,
     pub(crate) exp: Option<i64>,
-    exportable: Option<bool>,
+    pub(crate) exportable: Option<bool>,
 }
 
 impl AttributesInput {
-    /// Checks each value alone, and refuses an exportable key: private halves never leave a vault.
+    /// Checks each time alone.
     pub(crate) fn check(&self) -> Result<(), Refused> {
         for (name, time) in [("nbf", self.nbf), ("exp", self.exp)] {
             if time.is_some_and(|time| !(0..=LATEST).contains(&time)) {
@@ -192,9 +192,6 @@ impl AttributesInput {
                     "Property attributes.{name} has an invalid value."
                 )));
             }
-        }
-        if self.exportable == Some(true) {
-            return Err(texts::bad_parameter("Property attributes.exportable must be false in this vault."));
         }
         Ok(())
     }
@@ -271,7 +268,7 @@ mod tests {
     fn attributes_and_tags_have_bounds() {
         let with = |json: &str| serde_json::from_str::<AttributesInput>(json).expect("attributes").check();
         assert!(with(r#"{"exp": 253402300799, "exportable": false}"#).is_ok());
-        for json in [r#"{"exp": 253402300800}"#, r#"{"nbf": -1}"#, r#"{"exportable": true}"#] {
+        for json in [r#"{"exp": 253402300800}"#, r#"{"nbf": -1}"#] {
             assert!(with(json).is_err(), "{json}");
         }
         let tags = |n: usize, len: usize| (0..n).map(|i| (format!("t{i}"), "v".repeat(len))).collect();

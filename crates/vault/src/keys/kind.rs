@@ -13,7 +13,7 @@ use crate::keys::key::{KeyOp, word_of};
 use crate::resource::vault::VaultRow;
 
 /// The sku of vaults that take the types that name hardware.
-const PREMIUM: &str = "premium";
+pub(crate) const PREMIUM: &str = "premium";
 
 /// What `kty` says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,12 +37,7 @@ impl Kind {
             "EC" => Ok(Self::Ec),
             "EC-HSM" => Ok(Self::EcHsm),
             "" => Err(texts::bad_parameter(format!("Property {property} is required."))),
-            other => {
-                let other: String = other.chars().take(32).collect();
-                Err(texts::bad_parameter(format!(
-                    "Property {property} has the value '{other}'; a vault has keys of the types RSA, RSA-HSM, EC and EC-HSM."
-                )))
-            }
+            other => Err(texts::key_type_not_supported(other)),
         }
     }
 

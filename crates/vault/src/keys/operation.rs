@@ -124,7 +124,7 @@ mod rows {
         Operation::Use(KeyOp::UnwrapKey), POST, WORD, "unwrapkey", ["keys/unwrap/action"], "unwrapKey", "KeyUnwrap", true;
         Operation::Use(KeyOp::Sign), POST, WORD, "sign", ["keys/sign/action"], "sign", "KeySign", true;
         Operation::Use(KeyOp::Verify), POST, WORD, "verify", ["keys/verify/action", "keys/read"], "verify", "KeyVerify", true;
-        Operation::Release, POST, WORD, "release", ["keys/release/action"], "release", "KeyRelease", false;
+        Operation::Release, POST, WORD, "release", ["keys/release/action"], "release", "KeyRelease", true;
         Operation::Rotate, POST, &[Form::KeyWord], "rotate", ["keys/rotate/action"], "rotate", "KeyRotate", true;
         Operation::RotationPolicy, GET, &[Form::KeyWord], "rotationpolicy", ["keyrotationpolicies/read"], "getrotationpolicy", "KeyRotationPolicyGet", true;
         Operation::SetRotationPolicy, PUT, &[Form::KeyWord], "rotationpolicy", ["keyrotationpolicies/write"], "setrotationpolicy", "KeyRotationPolicySet", true;

@@ -32,11 +32,12 @@ pub(crate) struct Input {
 impl Input {
     pub(crate) fn check(raw: RawInput) -> Result<Self, Refused> {
         if raw.release_policy.is_some() {
-            return Err(texts::bad_parameter(
-                "Property release_policy is not supported: keys are not exportable.",
-            ));
+            return Err(texts::policy_without_exportable());
         }
         let attributes = raw.attributes.unwrap_or_default();
+        if attributes.exportable == Some(true) {
+            return Err(texts::exportable_stays());
+        }
         attributes.check()?;
         if let Some(tags) = &raw.tags {
             key::check_tags(tags)?;

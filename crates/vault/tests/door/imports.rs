@@ -145,7 +145,6 @@ async fn what_is_no_whole_private_key_is_refused_and_not_repeated() {
     let mut bodies = vec![
         json!({}),
         json!({"key": {}}),
-        json!({"key": {"kty": "oct", "k": SECRET}}),
         with(&ec, "crv", json!("P-384")),
         with(&ec, "crv", json!("P-256K")),
         with(&ec, "crv", json!(null)),

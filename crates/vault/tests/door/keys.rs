@@ -83,8 +83,6 @@ async fn what_a_vault_does_not_make_is_a_bad_parameter() {
         json!({"kty": "EC", "crv": "P-224"}),
         json!({"kty": "EC", "crv": "secp256k1"}),
         json!({"kty": "EC", "key_ops": ["sign", "wrapKey"]}),
-        json!({"kty": "oct"}),
-        json!({"kty": "oct-HSM"}),
         json!({"kty": 1}),
         json!({"kty": "RSA", "key_size": 1024}),
         json!({"kty": "RSA", "key_size": -1}),

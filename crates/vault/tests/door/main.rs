@@ -16,6 +16,7 @@ mod log;
 mod microsoft;
 mod persistence;
 mod policies;
+mod refusals;
 mod resources;
 mod rights;
 mod rotation;
