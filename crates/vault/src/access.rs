@@ -62,6 +62,16 @@ impl Scope {
     }
 }
 
+impl Scope {
+    /// What the keys of the rows at this scope and below begin with.
+    pub(crate) fn rows(&self) -> String {
+        let parts = [&self.group, &self.vault, &self.key].into_iter().map_while(|part| part.as_deref());
+        parts.fold(format!("{}/", self.subscription), |rows, part| {
+            format!("{rows}{}/", part.to_ascii_lowercase())
+        })
+    }
+}
+
 impl fmt::Display for Scope {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "/subscriptions/{}", self.subscription)?;
@@ -178,6 +188,18 @@ mod tests {
         let grants = [grant("Key Vault Crypto Officer", &key)];
         let vault = Scope::vault(subscription(1), "rg", "v");
         assert!(decide(&grants, principal(1), &vault, Plane::Data, &[READ]).is_none());
+    }
+
+    #[test]
+    fn the_rows_at_a_scope_and_below_begin_alike() {
+        let at = scopes();
+        let below = |n: usize| -> Vec<usize> {
+            (0..at.len()).filter(|i| format!("{}/x", at[*i].row()).starts_with(&at[n].rows())).collect()
+        };
+        assert_eq!(below(0), [0, 1, 2, 3, 5, 6, 7]);
+        assert_eq!(below(1), [1, 2, 3, 6, 7], "and not the group whose name begins alike");
+        assert_eq!(below(2), [2, 3, 7], "and not the vault whose name begins alike");
+        assert_eq!(below(3), [3]);
     }
 
     #[test]

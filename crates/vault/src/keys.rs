@@ -8,6 +8,7 @@ pub(crate) mod backup;
 pub(crate) mod create;
 pub(crate) mod delete;
 pub(crate) mod deleted;
+pub(crate) mod destroy;
 pub(crate) mod due;
 pub(crate) mod import;
 pub(crate) mod key;

@@ -126,6 +126,7 @@ impl Vault {
     pub async fn upkeep(&self) {
         loop {
             self.purge_due().await;
+            self.purge_vaults_due().await;
             self.rotate_due().await;
             self.core.clock.sleep(keys::due::ROUND_EVERY).await;
         }
@@ -134,6 +135,11 @@ impl Vault {
     /// Purges every deleted key whose time is over; how many.
     pub async fn purge_due(&self) -> u64 {
         Job::Purge.round(&self.core).await
+    }
+
+    /// Purges every deleted vault whose time is over, and goes on with purges that were interrupted; how many are gone.
+    pub async fn purge_vaults_due(&self) -> u64 {
+        resource::vault::life::round(&self.core).await
     }
 
     /// Does what rotation policies ask for by now: new versions, and records of versions that are about to end; how many.

@@ -125,6 +125,11 @@ pub(crate) fn time_text(at: Timestamp) -> String {
     moment(at).and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_default()
 }
 
+/// The same, of whole seconds.
+pub(crate) fn seconds_text(seconds: i64) -> String {
+    time_text(Timestamp(seconds.saturating_mul(1000)))
+}
+
 /// A time as the token service shows it in a sentence: `2026-11-24 12:00:00Z`.
 pub(crate) fn second_text(at: Timestamp) -> String {
     let format = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]Z");

@@ -7,6 +7,7 @@ pub(crate) mod assignment;
 pub(crate) mod feature;
 pub(crate) mod geography;
 pub(crate) mod group;
+pub(crate) mod list;
 pub(crate) mod path;
 pub(crate) mod policy;
 pub(crate) mod provider;
@@ -68,6 +69,11 @@ impl Done {
 
     pub(crate) fn created(json: Value) -> Self {
         Self { status: StatusCode::CREATED, json: Some(json) }
+    }
+
+    /// Done, and there is nothing to show.
+    pub(crate) fn empty() -> Self {
+        Self { status: StatusCode::OK, json: None }
     }
 
     pub(crate) fn nothing() -> Self {
@@ -185,6 +191,14 @@ impl Target {
             Self::Group(scope) => group::put(call, scope).await,
             Self::Vault(scope) if method == Method::GET => vault::show(call, scope).await,
             Self::Vault(scope) if method == Method::PATCH => vault::patch(call, scope).await,
+            Self::Vault(scope) if method == Method::DELETE => vault::life::delete(call, scope).await,
+            Self::DeletedVaults(id) => vault::deleted::list(call, *id).await,
+            Self::DeletedVault { subscription, location, name, purge: false } => {
+                vault::deleted::show(call, *subscription, location, name).await
+            }
+            Self::DeletedVault { subscription, location, name, .. } => {
+                vault::life::purge(call, *subscription, location, name).await
+            }
             Self::Vault(scope) => vault::put(call, scope).await,
             Self::Policies { scope, change } => policy::put(call, scope, *change).await,
             Self::Feature(at) if method == Method::GET => feature::show(call, at).await,

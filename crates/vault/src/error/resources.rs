@@ -107,6 +107,26 @@ pub(crate) fn vault_name_taken(vault: &str) -> Refused {
     refused(StatusCode::CONFLICT, "VaultAlreadyExists", message)
 }
 
+/// A deleted vault of the same subscription has the name.
+pub(crate) fn vault_is_deleted() -> Refused {
+    let message = "A vault with the same name already exists in deleted state. You need to either recover or purge \
+                   existing key vault. Follow this link https://go.microsoft.com/fwlink/?linkid=2149745 for more \
+                   information on soft delete.";
+    refused(StatusCode::CONFLICT, "ConflictError", message)
+}
+
+pub(crate) fn deleted_vault_not_found(vault: &str) -> Refused {
+    let vault: String = vault.chars().take(64).collect();
+    let message = format!("The specified deleted vault '{vault}' does not exist.");
+    refused(StatusCode::NOT_FOUND, "DeletedVaultNotFound", message)
+}
+
+pub(crate) fn vault_is_purge_protected() -> Refused {
+    let message = "Operation 'DeletedVaultPurge' is not allowed. Purge protection is enabled for this vault; it is purged \
+                   automatically after the retention period has passed.";
+    refused(StatusCode::METHOD_NOT_ALLOWED, "MethodNotAllowed", message)
+}
+
 pub(crate) fn vault_name(vault: &str) -> Refused {
     let message = format!(
         "The vault name '{vault}' is invalid. A vault's name must be between 3-24 alphanumeric characters. The name \

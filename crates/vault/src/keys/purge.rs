@@ -50,7 +50,7 @@ pub(crate) async fn if_due(core: &Core, place: &str) -> Result<Left, Stop> {
         return Ok(Left::Stale(batch));
     }
     let key = &found.value.key;
-    let vault = vault::find(core, name).await?.ok_or(Stop::Damaged("a deleted key of no vault"))?;
+    let vault = vault::find_any(core, name).await?.ok_or(Stop::Damaged("a deleted key of no vault"))?;
     let basis = delete::rests_on(found.basis(), &versions);
     let batch = delete::destroy(gone(basis.batch(), &found), &versions);
     let kid = format!("{}/keys/{}/{}", core.settings.vault(name), key.name, key.current);

@@ -6,10 +6,10 @@
 use model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::{Batch, StoreError};
+use store::{Batch, Cause, Scan, StoreError};
 
 use crate::access::{Grant, Scope};
-use crate::core::{Core, Found};
+use crate::core::{Basis, Core, Found};
 use crate::directory::principal::{self, Subject};
 use crate::error::{Refused, Stop, resources as texts};
 use crate::id::{AssignmentId, PrincipalId, SubscriptionId};
@@ -19,6 +19,8 @@ use crate::schema::{ASSIGNMENTS, GRANTS};
 
 /// The most assignments of one principal in one subscription; a decision reads them all.
 const MOST_GRANTS: usize = 256;
+/// The most assignments that are ended in one commit.
+const AT_ONCE: u32 = 500;
 /// The longest description.
 const LONGEST_DESCRIPTION: usize = 1024;
 
@@ -78,6 +80,29 @@ pub(crate) fn add(batch: Batch, row: &AssignmentRow) -> Batch {
         .put(GRANTS, grant_key(grant), grant)
 }
 
+/// Ends every assignment at the scope and below, a bounded number at a time.
+pub(crate) async fn clear(core: &Core, scope: &Scope) -> Result<(), Stop> {
+    let prefix = scope.rows();
+    loop {
+        let scan = Scan { prefix: &prefix, after: None, limit: AT_ONCE };
+        let rows = core.store.scan(ASSIGNMENTS, scan).await?;
+        let last = rows.len() < AT_ONCE as usize;
+        let mut batch = Batch::new();
+        for row in rows {
+            let found: Found<AssignmentRow> = Found::parse(ASSIGNMENTS, row)?;
+            batch =
+                batch.delete(ASSIGNMENTS, found.key.clone()).delete(GRANTS, grant_key(&found.value.grant));
+        }
+        if !batch.is_empty() {
+            let why = Cause::Housekeeping("role assignments end with what they were given on");
+            core.store.commit(batch, why).await?;
+        }
+        if last {
+            return Ok(());
+        }
+    }
+}
+
 pub(crate) async fn show(call: &Call<'_>, scope: &Scope, id: &str) -> Result<Done, Stop> {
     let found = find(call.core, scope, id).await?.ok_or_else(|| texts::assignment_not_found(id))?;
     Ok(Done::ok(shape(&found.value)))
@@ -87,7 +112,7 @@ pub(crate) async fn put(call: &Call<'_>, scope: &Scope, id: &str) -> Result<Done
     let id: AssignmentId =
         id.parse().map_err(|_| texts::bad_request("The role assignment ID must be a GUID."))?;
     let input: Input = call.input()?;
-    let (row, role) = decide(call, scope, id, input.properties).await?;
+    let (row, role, place) = decide(call, scope, id, input.properties).await?;
     if let Some(found) = find(call.core, scope, &id.to_string()).await? {
         let same =
             found.value.grant.principal == row.grant.principal && found.value.grant.role == row.grant.role;
@@ -108,7 +133,7 @@ pub(crate) async fn put(call: &Call<'_>, scope: &Scope, id: &str) -> Result<Done
     if grants.len() >= MOST_GRANTS {
         return Err(texts::too_many_assignments(MOST_GRANTS).into());
     }
-    call.commit(add(call.batch(), &row)).await?;
+    call.commit(add(call.batch_on(place), &row)).await?;
     Ok(Done::created(shape(&row)))
 }
 
@@ -136,7 +161,7 @@ async fn decide(
     scope: &Scope,
     id: AssignmentId,
     asked: Properties,
-) -> Result<(AssignmentRow, &'static Role), Stop> {
+) -> Result<(AssignmentRow, &'static Role, Basis), Stop> {
     if asked.condition.is_some() || asked.delegated_managed_identity_resource_id.is_some() {
         let message =
             "Conditions and delegated identities of role assignments are not supported by this service.";
@@ -163,7 +188,7 @@ async fn decide(
         );
         return Err(Refused::new(http::StatusCode::BAD_REQUEST, "UnmatchedPrincipalType", message).into());
     }
-    exists(call.core, scope).await?;
+    let place = exists(call.core, scope).await?;
     let row = AssignmentRow {
         grant: Grant { id, principal, role: role.id.into(), scope: scope.clone() },
         principal_type: principal_type.into(),
@@ -171,18 +196,20 @@ async fn decide(
         created: call.core.now(),
         created_by: Some(call.who.principal),
     };
-    Ok((row, role))
+    Ok((row, role, place))
 }
 
-/// The group and vault of a scope must be there; its key need not be, for a right may be given before the key is made.
-async fn exists(core: &Core, scope: &Scope) -> Result<(), Stop> {
+/// The group and vault of a scope must be there, and stay until the assignment is; its key need not be, for a right may be given before the
+/// key is made.
+async fn exists(core: &Core, scope: &Scope) -> Result<Basis, Stop> {
     let missing = || texts::scope_not_found(scope, scope.subscription);
     if scope.vault.is_some() {
-        vault::find_at(core, scope).await?.ok_or_else(missing)?;
-    } else if scope.group.is_some() {
-        group::find(core, scope).await?.ok_or_else(missing)?;
+        return Ok(vault::find_at(core, scope).await?.ok_or_else(missing)?.basis());
     }
-    Ok(())
+    if scope.group.is_some() {
+        return Ok(group::find(core, scope).await?.ok_or_else(missing)?.basis());
+    }
+    Ok(Basis::default())
 }
 
 /// The role that a full id, or its last segment, names.

@@ -10,7 +10,7 @@ use crate::error::{Refused, resources as texts};
 use crate::id::SubscriptionId;
 use crate::keys::key::KeyName;
 use crate::resource::policy::Change;
-use crate::resource::{group, vault};
+use crate::resource::{group, provider, vault};
 
 /// The longest name of a provider or a feature.
 const LONGEST_WORD: usize = 128;
@@ -22,11 +22,28 @@ pub(crate) enum Target {
     Subscription(SubscriptionId),
     Group(Scope),
     Vault(Scope),
-    Policies { scope: Scope, change: Change },
+    Policies {
+        scope: Scope,
+        change: Change,
+    },
+    /// Deleted vaults of a subscription: all, or one by region and name.
+    DeletedVaults(SubscriptionId),
+    DeletedVault {
+        subscription: SubscriptionId,
+        location: String,
+        name: String,
+        purge: bool,
+    },
     Feature(FeatureAt),
     Provider(ProviderAt),
-    RoleDefinitions { scope: Option<Scope>, id: Option<String> },
-    RoleAssignment { scope: Scope, id: String },
+    RoleDefinitions {
+        scope: Option<Scope>,
+        id: Option<String>,
+    },
+    RoleAssignment {
+        scope: Scope,
+        id: String,
+    },
 }
 
 /// A feature of a provider, in a subscription.
@@ -81,6 +98,16 @@ impl Target {
                 let name = format!("{}/{}", word(namespace)?, word(name)?);
                 Ok(Self::Feature(FeatureAt { subscription: subscription(id)?, name, register }))
             }
+            [s, id, p, namespace, ref rest @ ..]
+                if is(s, "subscriptions")
+                    && is(p, "providers")
+                    && is(namespace, provider::KEY_VAULT)
+                    && rest
+                        .first()
+                        .is_some_and(|word| is(word, "locations") || is(word, "deletedVaults")) =>
+            {
+                Self::deleted(subscription(id)?, rest)
+            }
             [s, id, p, namespace, ref rest @ ..] if is(s, "subscriptions") && is(p, "providers") => {
                 let (subscription, namespace) = (subscription(id)?, word(namespace)?);
                 Ok(Self::Provider(ProviderAt { subscription, namespace, register: register(rest)? }))
@@ -98,6 +125,20 @@ impl Target {
                 }
             }
         }
+    }
+
+    fn deleted(subscription: SubscriptionId, rest: &[&str]) -> Result<Self, Refused> {
+        let (location, name, purge) = match *rest {
+            [_] if is(rest[0], "deletedVaults") => return Ok(Self::DeletedVaults(subscription)),
+            [_, location, vaults, name] if is(vaults, "deletedVaults") => (location, name, false),
+            [_, location, vaults, name, purge] if is(vaults, "deletedVaults") && is(purge, "purge") => {
+                (location, name, true)
+            }
+            _ => return Err(texts::no_such_path()),
+        };
+        vault::check_name(name)?;
+        let location = group::check_location(Some(location))?;
+        Ok(Self::DeletedVault { subscription, location, name: name.into(), purge })
     }
 
     fn role(at: &[&str], rest: &[&str]) -> Result<Self, Refused> {
@@ -119,6 +160,7 @@ impl Target {
     pub(crate) fn need(&self, method: &Method) -> Result<Option<Need>, Refused> {
         let refused = || texts::method_not_allowed(method);
         let (get, put) = (method == Method::GET, method == Method::PUT);
+        let delete = method == Method::DELETE;
         let read_or_write = || match (get, put) {
             (true, _) => Ok("read"),
             (_, true) => Ok("write"),
@@ -142,7 +184,20 @@ impl Target {
             Self::Vault(scope) if method == Method::PATCH => {
                 need("Microsoft.KeyVault/vaults/write".into(), scope)
             }
+            Self::Vault(scope) if delete => need("Microsoft.KeyVault/vaults/delete".into(), scope),
             Self::Vault(scope) => need(format!("Microsoft.KeyVault/vaults/{}", read_or_write()?), scope),
+            Self::DeletedVaults(id) if get => {
+                need("Microsoft.KeyVault/deletedVaults/read".into(), &Scope::subscription(*id))
+            }
+            Self::DeletedVault { subscription, purge, .. } if get && !purge => need(
+                "Microsoft.KeyVault/locations/deletedVaults/read".into(),
+                &Scope::subscription(*subscription),
+            ),
+            Self::DeletedVault { subscription, purge: true, .. } if method == Method::POST => need(
+                "Microsoft.KeyVault/locations/deletedVaults/purge/action".into(),
+                &Scope::subscription(*subscription),
+            ),
+            Self::DeletedVaults(_) | Self::DeletedVault { .. } => return Err(refused()),
             Self::Policies { scope, .. } if put => {
                 need("Microsoft.KeyVault/vaults/accessPolicies/write".into(), scope)
             }
@@ -166,7 +221,7 @@ impl Target {
                 .as_ref()
                 .and_then(|scope| need("Microsoft.Authorization/roleDefinitions/read".into(), scope)),
             Self::RoleAssignment { scope, .. } => {
-                let verb = if method == Method::DELETE { "delete" } else { read_or_write()? };
+                let verb = if delete { "delete" } else { read_or_write()? };
                 need(format!("Microsoft.Authorization/roleAssignments/{verb}"), scope)
             }
         })

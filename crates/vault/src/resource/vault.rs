@@ -2,7 +2,9 @@
 //!
 //! Owns the row, the name's rule, GET, PUT and PATCH, and how a vault is shown. What a body comes to is in `input`.
 
+pub(crate) mod deleted;
 mod input;
+pub(crate) mod life;
 
 use std::collections::BTreeMap;
 
@@ -13,6 +15,7 @@ use serde_json::{Value, json};
 use store::{Batch, StoreError};
 
 use self::input::{Input, Put, decide};
+use self::life::Gone;
 use crate::access::Scope;
 use crate::core::{Basis, Core, Found};
 use crate::error::{Refused, Stop, resources as texts};
@@ -52,6 +55,9 @@ pub(crate) struct VaultRow {
     enabled_for_template_deployment: bool,
     created: Stamp,
     modified: Stamp,
+    /// Deleted: the name is kept, and nobody reaches what lies in it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub(crate) gone: Option<Gone>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,8 +73,13 @@ impl VaultRow {
     }
 }
 
-/// The vault of a name, wherever it lies: names are unique in one instance, as they are in a cloud.
+/// The live vault of a name, wherever it lies: names are unique in one instance, as they are in a cloud.
 pub(crate) async fn find(core: &Core, name: &str) -> Result<Option<Found<VaultRow>>, StoreError> {
+    Ok(find_any(core, name).await?.filter(|found| found.value.gone.is_none()))
+}
+
+/// The same, also when it is deleted.
+pub(crate) async fn find_any(core: &Core, name: &str) -> Result<Option<Found<VaultRow>>, StoreError> {
     core.find(VAULTS, &name.to_ascii_lowercase()).await
 }
 
@@ -92,11 +103,24 @@ pub(crate) async fn put(call: &Call<'_>, scope: &Scope) -> Result<Done, Stop> {
         .await?
         .ok_or_else(|| texts::provider_not_registered(provider::KEY_VAULT))?;
     let folder = group::find(call.core, scope).await?.ok_or_else(|| texts::group_not_found(group))?;
-    let found = find(call.core, name).await?;
-    if found.as_ref().is_some_and(|found| found.value.scope().row() != scope.row()) {
-        return Err(texts::vault_name_taken(name).into());
+    let rows = registered.basis().and(&folder);
+    if input.recovers() {
+        let location = input.check_recovery(call.who.directory)?;
+        return life::recover(call, scope, &location, rows).await;
     }
-    write(call, scope, registered.basis().and(&folder), &folder.value.name, found, input).await
+    let found = find_any(call.core, name).await?;
+    if let Some(VaultRow { gone, subscription, .. }) = found.as_ref().map(|found| &found.value) {
+        let elsewhere = found.as_ref().is_some_and(|found| found.value.scope().row() != scope.row());
+        match gone {
+            Some(gone) if !gone.destroying && *subscription == scope.subscription => {
+                return Err(texts::vault_is_deleted().into());
+            }
+            Some(_) => return Err(texts::vault_name_taken(name).into()),
+            None if elsewhere => return Err(texts::vault_name_taken(name).into()),
+            None => {}
+        }
+    }
+    write(call, scope, rows, &folder.value.name, found, input).await
 }
 
 /// Changes what is said and leaves the rest.

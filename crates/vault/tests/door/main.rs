@@ -24,4 +24,5 @@ mod sign_in;
 mod signatures;
 mod tokens;
 mod upkeep;
+mod vaults;
 mod world;

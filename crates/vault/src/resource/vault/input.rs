@@ -64,6 +64,19 @@ impl Input {
         self.properties.as_mut().and_then(|properties| properties.access_policies.take())
     }
 
+    /// Whether it asks for a deleted vault to come back.
+    pub(super) fn recovers(&self) -> bool {
+        let mode = self.properties.as_ref().and_then(|properties| properties.create_mode.as_deref());
+        mode.is_some_and(|mode| mode.eq_ignore_ascii_case("recover"))
+    }
+
+    /// A recovery brings back what was there: of its body only the directory and the region are looked at.
+    pub(super) fn check_recovery(&self, directory: DirectoryId) -> Result<String, Refused> {
+        let asked = self.properties.as_ref().and_then(|properties| properties.tenant_id.as_deref());
+        check_directory(asked, directory)?;
+        group::check_location(self.location.as_deref())
+    }
+
     /// The body of a PATCH as that of a PUT: what is not said is as it is.
     pub(super) fn over(mut self, old: &VaultRow) -> Self {
         self.location = self.location.or_else(|| Some(old.location.clone()));
@@ -93,11 +106,7 @@ pub(super) fn decide(put: Put<'_>, old: Option<&VaultRow>, input: Input) -> Resu
     let asked = input
         .properties
         .ok_or_else(|| texts::bad_request("The parameter properties has an invalid value."))?;
-    let directory = asked.tenant_id.as_deref().and_then(|id| id.parse::<DirectoryId>().ok());
-    if directory != Some(put.directory) {
-        let message = "The parameter tenantId must be the directory of the subscription.";
-        return Err(texts::bad_request(message));
-    }
+    check_directory(asked.tenant_id.as_deref(), put.directory)?;
     refuse_what_is_not_kept(&asked)?;
     let sku = sku(asked.sku.as_ref())?;
     // A vault keeps what it was made with, also when the program is started with the other setting.
@@ -135,7 +144,15 @@ pub(super) fn decide(put: Put<'_>, old: Option<&VaultRow>, input: Input) -> Resu
         ),
         created: old.map_or_else(|| put.by.clone(), |old| old.created.clone()),
         modified: put.by,
+        gone: None,
     })
+}
+
+fn check_directory(asked: Option<&str>, directory: DirectoryId) -> Result<(), Refused> {
+    if asked.and_then(|id| id.parse::<DirectoryId>().ok()) == Some(directory) {
+        return Ok(());
+    }
+    Err(texts::bad_request("The parameter tenantId must be the directory of the subscription."))
 }
 
 fn refuse_what_is_not_kept(asked: &Properties) -> Result<(), Refused> {
@@ -153,7 +170,7 @@ fn refuse_what_is_not_kept(asked: &Properties) -> Result<(), Refused> {
         return not_kept("A property \"publicNetworkAccess\" other than Enabled");
     }
     if !is(&asked.create_mode, "default") {
-        return not_kept("A property \"createMode\" other than default");
+        return Err(texts::bad_request("The property \"createMode\" must be default or recover."));
     }
     Ok(())
 }

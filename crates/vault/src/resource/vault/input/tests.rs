@@ -85,7 +85,7 @@ fn what_would_have_no_effect_is_refused() {
         json!({"networkAcls": {"defaultAction": "Deny"}}),
         json!({"networkAcls": {"defaultAction": "Allow", "ipRules": [{"value": "1.2.3.4"}]}}),
         json!({"publicNetworkAccess": "Disabled"}),
-        json!({"createMode": "recover"}),
+        json!({"createMode": "undo"}),
         json!({"tenantId": DirectoryId::from_random([8; 16])}),
         json!({"tenantId": null}),
         json!({"sku": {"name": "gold", "family": "A"}}),

@@ -1,0 +1,50 @@
+//! Deleted vaults as they are shown: to recover one, or to purge it, one has to find it.
+
+use serde_json::{Value, json};
+
+use super::VaultRow;
+use super::life::{self, Gone};
+use crate::error::Stop;
+use crate::id::SubscriptionId;
+use crate::log::seconds_text;
+use crate::resource::{Call, Done, list};
+
+pub(crate) async fn list(call: &Call<'_>, subscription: SubscriptionId) -> Result<Done, Stop> {
+    let shape = |row: &VaultRow| {
+        let gone = row.gone.as_ref().filter(|gone| !gone.destroying)?;
+        (row.subscription == subscription).then(|| shape(row, gone))
+    };
+    list::vaults(call, shape).await
+}
+
+pub(crate) async fn show(
+    call: &Call<'_>,
+    subscription: SubscriptionId,
+    location: &str,
+    name: &str,
+) -> Result<Done, Stop> {
+    let (found, gone) = life::deleted(call.core, subscription, location, name).await?;
+    Ok(Done::ok(shape(&found.value, &gone)))
+}
+
+fn shape(row: &VaultRow, gone: &Gone) -> Value {
+    let mut properties = json!({
+        "vaultId": row.scope().to_string(),
+        "location": row.location,
+        "tags": row.tags,
+        "deletionDate": seconds_text(gone.deleted),
+        "scheduledPurgeDate": seconds_text(gone.purge),
+    });
+    if row.purge_protection {
+        properties["purgeProtectionEnabled"] = json!(true);
+    }
+    let (subscription, location, name) = (row.subscription, &row.location, &row.name);
+    json!({
+        "id": format!(
+            "/subscriptions/{subscription}/providers/Microsoft.KeyVault/locations/{location}/deletedVaults/{name}"
+        ),
+        "name": name,
+        "type": "Microsoft.KeyVault/deletedVaults",
+        "properties": properties,
+    })
+}
