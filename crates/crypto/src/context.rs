@@ -64,6 +64,11 @@ impl Context {
         Self::of(VAULT_BACKUP).field(backup.subscription.as_bytes()).field(backup.geography.as_bytes())
     }
 
+    /// A former master key of a vault program under the one that took over; `number` counts renewals.
+    pub fn former_master(number: u32) -> Self {
+        Self::of(FORMER_MASTER).field(&number.to_be_bytes())
+    }
+
     /// The bytes themselves.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -113,6 +118,7 @@ const WRAP_SET_MAC: &str = "freehold/v1/wrap-set-mac";
 const LOOKUP: &str = "freehold/v1/lookup";
 const VAULT_KEY: &str = "freehold/v1/vault-key";
 const VAULT_BACKUP: &str = "freehold/v1/vault-backup";
+const FORMER_MASTER: &str = "freehold/v1/former-master";
 
 const PART_METADATA: u8 = 0;
 const PART_BLOB: u8 = 1;
@@ -140,6 +146,7 @@ mod tests {
         Mac(DepPlace),
         VaultKey(VaultKeyPlace),
         Backup(BackupPlace),
+        Former(u32),
     }
 
     impl Spot {
@@ -154,6 +161,7 @@ mod tests {
                 Spot::Mac(dep) => Context::wrap_set_mac(dep),
                 Spot::VaultKey(key) => Context::vault_key(key),
                 Spot::Backup(backup) => Context::vault_backup(backup),
+                Spot::Former(number) => Context::former_master(*number),
             }
         }
     }
@@ -204,6 +212,7 @@ mod tests {
             dep().prop_map(Spot::Mac),
             vault_key().prop_map(Spot::VaultKey),
             backup().prop_map(Spot::Backup),
+            (0u32..3).prop_map(Spot::Former),
         ]
     }
 

@@ -98,6 +98,8 @@ levels! {
 impl Wraps<Container> for Dep {}
 impl Wraps<Container> for Volume {}
 impl Wraps<Dek> for Container {}
+// A former master key, which still opens the backups of its time, under the one that took over.
+impl Wraps<Master> for Master {}
 
 impl AtRandom for Container {}
 impl AtRandom for Dek {}
@@ -128,14 +130,15 @@ mod tests {
     }
 
     #[test]
-    fn three_nestings_compile_and_the_other_twenty_two_do_not() {
+    fn four_nestings_compile_and_the_other_twenty_one_do_not() {
         may_wrap::<Dep, Container>();
         may_wrap::<Volume, Container>();
         may_wrap::<Container, Dek>();
+        may_wrap::<Master, Master>();
         may_not_wrap!(Dep: Dep Dek Volume Master);
         may_not_wrap!(Volume: Dep Dek Volume Master);
         may_not_wrap!(Container: Dep Container Volume Master);
         may_not_wrap!(Dek: Dep Container Dek Volume Master);
-        may_not_wrap!(Master: Dep Container Dek Volume Master);
+        may_not_wrap!(Master: Dep Container Dek Volume);
     }
 }

@@ -25,11 +25,13 @@ impl Key<Master> {
         Ok(content)
     }
 
-    /// Seals a wrapped private key again for another place. It is not parsed, so the type of the key does not matter.
+    /// Seals a wrapped private key again under a master key, its own or another, for a place, its own or another. It is not
+    /// parsed, so the type of the key does not matter.
     pub fn move_private(
         &self,
         wrapped: &[u8],
         from: &VaultKeyPlace,
+        under: &Self,
         to: &VaultKeyPlace,
         random: &dyn Random,
     ) -> Result<Vec<u8>, OpenError> {
@@ -38,7 +40,7 @@ impl Key<Master> {
         }
         let mut private = Zeroizing::new(Vec::new());
         sealed::open(self.secret(), Context::vault_key(from).as_bytes(), wrapped, &mut private)?;
-        Ok(sealed::seal(self.secret(), Context::vault_key(to).as_bytes(), &private, random))
+        Ok(sealed::seal(under.secret(), Context::vault_key(to).as_bytes(), &private, random))
     }
 }
 
@@ -76,20 +78,28 @@ mod tests {
     #[test]
     fn a_moved_private_key_opens_in_its_new_place() {
         let random = SeededRandom::new(2);
-        let master = Key::<Master>::generate(&random);
+        let (master, other) = (Key::<Master>::generate(&random), Key::<Master>::generate(&random));
         let place = |vault: &str| VaultKeyPlace { vault: vault.into(), name: "k".into(), version: [4; 16] };
         let rsa = RsaPrivate::generate(RsaSize::Rsa2048).map(PrivateKey::from).expect("a key");
         let ec = EcPrivate::generate(Curve::P521).map(PrivateKey::from).expect("a key");
         for key in [rsa, ec] {
             let wrapped = master.wrap_private(&key, &place("a"), &random);
-            let moved = master.move_private(&wrapped, &place("a"), &place("b"), &random).expect("its place");
+            let moved =
+                master.move_private(&wrapped, &place("a"), &master, &place("b"), &random).expect("its place");
             let opened = master.unwrap_private(&moved, &place("b")).expect("its new place");
             assert_eq!(opened.to_pkcs8(), key.to_pkcs8());
             assert!(master.unwrap_private(&moved, &place("a")).is_err());
-            let wrong = master.move_private(&wrapped, &place("b"), &place("c"), &random);
+            let wrong = master.move_private(&wrapped, &place("b"), &master, &place("c"), &random);
             assert_eq!(wrong.err(), Some(OpenError::Header));
+            let renewed = master.move_private(&wrapped, &place("a"), &other, &place("a"), &random);
+            let renewed = renewed.expect("its place");
+            assert_eq!(
+                other.unwrap_private(&renewed, &place("a")).expect("a key").to_pkcs8(),
+                key.to_pkcs8()
+            );
+            assert!(master.unwrap_private(&renewed, &place("a")).is_err());
         }
-        let long = master.move_private(&vec![0; 100_000], &place("a"), &place("b"), &random);
+        let long = master.move_private(&vec![0; 100_000], &place("a"), &master, &place("b"), &random);
         assert_eq!(long.err(), Some(OpenError::Length));
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Core {
     pub(crate) settings: Settings,
     pub(crate) store: Store,
     pub(crate) master: Key<Master>,
+    /// Master keys of before; they open the backups of their time and nothing else.
+    pub(crate) formers: Vec<Key<Master>>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) signing: SigningKeys,

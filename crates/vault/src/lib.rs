@@ -14,6 +14,7 @@ mod host;
 mod id;
 mod keys;
 mod log;
+mod renewal;
 mod reply;
 mod request;
 mod resource;
@@ -36,6 +37,7 @@ use crate::core::Core;
 pub use crate::id::{ApplicationId, PrincipalId, SubscriptionId};
 use crate::keys::due::Job;
 use crate::keys::private::Parsed;
+pub use crate::renewal::{MAX_FORMERS, Renewal, RenewalFault, Renewed};
 pub use crate::resource::role::{CRYPTO_OFFICER, ENCRYPTION_USER};
 pub use crate::schema::SCHEMA;
 pub use crate::service_hosts::{PUBLIC_SUFFIX, ServiceHosts};
@@ -90,6 +92,7 @@ impl Vault {
             Unreadable::Sealed => OpenFault::MasterKey,
             Unreadable::Store(fault) => OpenFault::Store(fault),
         })?;
+        let formers = renewal::formers(&store, &master).await?;
         let limits = &settings.limits;
         let core = Core {
             parsed: Parsed::new(limits.parsed_keys),
@@ -98,6 +101,7 @@ impl Vault {
             settings,
             store,
             master,
+            formers,
             clock,
             random,
             signing,

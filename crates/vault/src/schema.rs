@@ -25,11 +25,12 @@ pub(crate) const DELETED_KEYS: Table = Table("deleted_keys");
 pub(crate) const DUE: Table = Table("due");
 pub(crate) const ACCESS_POLICIES: Table = Table("access_policies");
 pub(crate) const TICKETS: Table = Table("tickets");
+pub(crate) const FORMER_MASTERS: Table = Table("former_masters");
 
 /// The schema that a store for [`crate::Vault::open`] is opened with.
 pub const SCHEMA: Schema = Schema {
     owner: "vault",
-    version: 5,
+    version: 6,
     tables: &[
         DIRECTORIES,
         PRINCIPALS,
@@ -49,12 +50,14 @@ pub const SCHEMA: Schema = Schema {
         DUE,
         ACCESS_POLICIES,
         TICKETS,
+        FORMER_MASTERS,
     ],
     migrations: &[
         Migration { to: 2, steps: &[Step::Create(DELETED_KEYS)] },
         Migration { to: 3, steps: &[Step::Create(DUE)] },
         Migration { to: 4, steps: &[Step::Create(ACCESS_POLICIES)] },
         Migration { to: 5, steps: &[Step::Create(TICKETS)] },
+        Migration { to: 6, steps: &[Step::Create(FORMER_MASTERS)] },
     ],
 };
 

@@ -107,7 +107,8 @@ impl Restore {
     pub(crate) fn prepare(call: &Call<'_>, input: &Input) -> Result<Self, Stop> {
         refuse_where_destroyed_is_gone(call, "restore")?;
         let (core, vault) = (call.core, call.vault);
-        let contents = open(&core.master, &place(vault), &shape::decode("value", &input.value)?)?;
+        let masters = std::iter::once(&core.master).chain(&core.formers);
+        let (contents, by) = open(masters, &place(vault), &shape::decode("value", &input.value)?)?;
         let damaged = || Stop::Damaged("a backup of ours with something else in it");
         let name: KeyName = contents.name.parse().map_err(|_| damaged())?;
         let mut versions = Vec::with_capacity(contents.versions.len());
@@ -115,7 +116,7 @@ impl Restore {
             let from = schema::key_version(&contents.vault, name.as_str(), version);
             let place = schema::key_version(&vault.name, name.as_str(), version);
             let sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| damaged())?;
-            let sealed = private::move_to(core, &sealed, &from, &place)?;
+            let sealed = private::move_to(core, &sealed, by, &from, &place)?;
             versions.push(Placed { version, place, row, sealed });
         }
         Ok(Self { name, current: contents.current, versions, policy: contents.policy })
@@ -182,8 +183,13 @@ fn text(bytes: &[u8]) -> Option<(&str, &[u8])> {
     Some((std::str::from_utf8(text).ok()?, rest))
 }
 
-/// What is in a backup, if it may come back here. The clear part tells why not; the seal proves that it is true.
-fn open(master: &Key<Master>, here: &BackupPlace, blob: &[u8]) -> Result<Contents, Stop> {
+/// What is in a backup, if it may come back here, and the master key that it was made under. The clear part tells why not;
+/// the seal proves that it is true.
+fn open<'a>(
+    mut masters: impl Iterator<Item = &'a Key<Master>>,
+    here: &BackupPlace,
+    blob: &[u8],
+) -> Result<(Contents, &'a Key<Master>), Stop> {
     let foreign = || texts::bad_parameter("Property value is not a backup that was made by this service.");
     if blob.len() > MAX_BACKUP {
         return Err(foreign().into());
@@ -201,8 +207,10 @@ fn open(master: &Key<Master>, here: &BackupPlace, blob: &[u8]) -> Result<Content
     if geography != here.geography {
         return Err(elsewhere("geography").into());
     }
-    let contents = master.open_backup(sealed, here).map_err(|_| foreign())?;
-    serde_json::from_slice(&contents).map_err(|_| Stop::Damaged("a backup of ours with something else in it"))
+    let opened = masters.find_map(|master| Some((master.open_backup(sealed, here).ok()?, master)));
+    let (contents, by) = opened.ok_or_else(foreign)?;
+    let contents = serde_json::from_slice(&contents);
+    Ok((contents.map_err(|_| Stop::Damaged("a backup of ours with something else in it"))?, by))
 }
 
 fn elsewhere(what: &str) -> Refused {
@@ -246,7 +254,8 @@ mod tests {
         let place = |name: &str| file["place"][name].as_str().expect(name).to_owned();
         let place = BackupPlace { subscription: place("subscription"), geography: place("geography") };
 
-        let contents = open(&master, &place, &bytes("backup")).expect("its own place");
+        let masters = std::iter::once(&master);
+        let (contents, _) = open(masters, &place, &bytes("backup")).expect("its own place");
         assert_eq!(serde_json::to_string(&contents).expect("JSON"), text("contents"));
         let sealed = master.seal_backup(text("contents").as_bytes(), &place, &Salt(bytes("salt")));
         assert_eq!(frame(&place, &sealed), bytes("backup"));

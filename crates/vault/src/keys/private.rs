@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use crypto::{PrivateKey, VaultKeyPlace};
+use crypto::{Key, Master, PrivateKey, VaultKeyPlace};
 
 use crate::core::{Core, Found};
 use crate::error::Stop;
@@ -89,9 +89,15 @@ pub(crate) fn seal(core: &Core, row: &str, key: &PrivateKey) -> Result<Vec<u8>, 
     Ok(core.master.wrap_private(key, &place(row)?, &*core.random))
 }
 
-/// A sealed private half for the row of another key; `from` and `to` are the keys of the rows.
-pub(crate) fn move_to(core: &Core, sealed: &[u8], from: &str, to: &str) -> Result<Vec<u8>, Stop> {
-    let moved = core.master.move_private(sealed, &place(from)?, &place(to)?, &*core.random);
+/// A sealed private half for the row of another key; `from` and `to` are the keys of the rows, `by` the master key of its time.
+pub(crate) fn move_to(
+    core: &Core,
+    sealed: &[u8],
+    by: &Key<Master>,
+    from: &str,
+    to: &str,
+) -> Result<Vec<u8>, Stop> {
+    let moved = by.move_private(sealed, &place(from)?, &core.master, &place(to)?, &*core.random);
     moved.map_err(|_| Stop::Damaged("a private half that does not open"))
 }
 
@@ -137,7 +143,8 @@ pub(crate) fn open<'a>(core: &'a Core, row: &Found<VersionRow>) -> Result<Held<'
 }
 
 /// The place that a private half is bound to: vault, name and version of its row's key, never of its body.
-fn place(row: &str) -> Result<VaultKeyPlace, Stop> {
+/// Where the private half of the row with this key is sealed.
+pub(crate) fn place(row: &str) -> Result<VaultKeyPlace, Stop> {
     let damaged = || Stop::Damaged("a version's row with another key");
     let [vault, name, version] = *row.split('/').collect::<Vec<_>>() else { return Err(damaged()) };
     let version: KeyVersion = version.parse().map_err(|_| damaged())?;

@@ -200,7 +200,8 @@ fn row(private: &RsaPrivate, kid: KeyVersion, now: Timestamp, limits: &Limits) -
 }
 
 /// `login` is no name that a vault can have, so no customer's key can stand in this place.
-fn place(kid: KeyVersion) -> VaultKeyPlace {
+/// Where the private half of a signing key is sealed.
+pub(crate) fn place(kid: KeyVersion) -> VaultKeyPlace {
     VaultKeyPlace { vault: "login".into(), name: "signing-key".into(), version: *kid.as_bytes() }
 }
 

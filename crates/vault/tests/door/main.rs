@@ -17,6 +17,7 @@ mod microsoft;
 mod persistence;
 mod policies;
 mod refusals;
+mod renewal;
 mod resources;
 mod rights;
 mod rotation;
