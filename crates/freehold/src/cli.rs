@@ -14,6 +14,7 @@ use crate::commands::object::{Delete, Overwrite, ReadObject};
 use crate::commands::people::PeopleAction;
 use crate::commands::tenant::TenantAction;
 use crate::commands::token::Token;
+use crate::commands::vault::VaultAction;
 use crate::exit::EXIT_HELP;
 
 /// An open, self-hosted Customer Key: data of many tenants under root keys that each tenant keeps in vaults of
@@ -180,6 +181,12 @@ Examples:
   freehold delete --data my-data --tenant ID --site S --id ID
   freehold delete --server URL --token-file token --tenant ID --site S --id ID")]
     Delete(Delete),
+    /// Keep the vault program of a data folder: the customers', or the provider's availability vault.
+    Vault {
+        /// What to do.
+        #[command(subcommand)]
+        action: VaultAction,
+    },
     /// Look at the configuration.
     Config {
         /// What to do with it.

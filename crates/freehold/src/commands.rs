@@ -13,6 +13,7 @@ mod secret;
 pub mod server;
 pub mod tenant;
 pub mod token;
+pub mod vault;
 
 use std::io::Write;
 use std::sync::Arc;

@@ -65,6 +65,17 @@ pub enum KeyFileError {
         /// What was written under the key.
         guards: PathBuf,
     },
+    /// Another key was about to take its place.
+    #[error(
+        "{} was about to be replaced when the renewal was stopped, and {} may need either: run `freehold vault \
+         renew-master-key` again, which goes on from there; nothing is lost", path.display(), guards.display()
+    )]
+    Renewing {
+        /// The key file.
+        path: PathBuf,
+        /// What was written under the one key or the other.
+        guards: PathBuf,
+    },
     /// It is a key, but not the one of what it guards.
     #[error(
         "{} is not the key that {} was made with: restore the right key file, or the database that belongs to \
@@ -104,6 +115,9 @@ impl KeyFile {
     /// old one might still be found.
     pub fn open(path: &Path, guards: &Path, random: &dyn Random) -> Result<Self, KeyFileError> {
         let io = |error| KeyFileError::Io { path: path.to_owned(), error };
+        if successor(path).exists() {
+            return Err(KeyFileError::Renewing { path: path.to_owned(), guards: guards.to_owned() });
+        }
         // Asked before the key is looked for: another process makes the key first.
         let guarded = guards.exists();
         if let Some(found) = Self::found(path)? {
@@ -130,6 +144,27 @@ impl KeyFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(KeyFileError::Io { path: path.to_owned(), error }),
         }
+    }
+
+    /// Reads a key and the one that takes its place, which is made unless a run that was stopped has made it.
+    pub fn renew(path: &Path, guards: &Path, random: &dyn Random) -> Result<[Self; 2], KeyFileError> {
+        let missing = || KeyFileError::Missing { path: path.to_owned(), guards: guards.to_owned() };
+        let former = Self::found(path)?.ok_or_else(missing)?;
+        let next = successor(path);
+        if Self::found(&next)?.is_none() {
+            let mut key = KeyBytes::default();
+            random.fill(key.as_mut_slice());
+            create(&next, key.as_slice()).map_err(|error| KeyFileError::Io { path: next.clone(), error })?;
+        }
+        let new = Self::found(&next)?.ok_or_else(missing)?;
+        Ok([former, new])
+    }
+
+    /// Puts this key, of [`KeyFile::renew`], in the place of the former one, whose file is gone then.
+    pub fn take_the_place_of(&self, former: &Self) -> Result<(), KeyFileError> {
+        let moved = fs::rename(&self.path, &former.path)
+            .and_then(|()| File::open(folder_of(&former.path))?.sync_all());
+        moved.map_err(|error| KeyFileError::Io { path: former.path.clone(), error })
     }
 
     /// Whether a key could be read from this file, without reading it.
@@ -165,9 +200,20 @@ fn read(mut file: &File, path: &Path) -> Result<KeyBytes, KeyFileError> {
     Ok(key)
 }
 
+/// Where the key lies that is to take the place of the one in this file.
+fn successor(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".next");
+    name.into()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Writes a secret file that is there whole or not at all, whatever happens on the way.
 pub fn create(path: &Path, secret: &[u8]) -> io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     // A name of its own, so that no other process takes this draft for one that was left behind. What a run that was
     // killed here does leave behind holds no key that anything was written under.
     let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -283,6 +329,23 @@ mod tests {
         assert_eq!(keys.iter().filter(|key| key.created).count(), 1);
         let kept = place.open().expect("read");
         assert!(keys.iter().all(|key| *key.key == *kept.key));
+    }
+
+    #[test]
+    fn a_renewal_that_was_stopped_has_the_same_two_keys_again_and_nobody_else_has_one_meanwhile() {
+        let place = Place::new();
+        let made = place.open().expect("made");
+        let renew = || KeyFile::renew(&place.path(), &place.folder.path().join("database"), &SystemRandom);
+        let [former, new] = renew().expect("two keys");
+        let [again, same] = renew().expect("the same two keys");
+        assert!(*former.key == *made.key && *again.key == *former.key && *same.key == *new.key);
+        assert_ne!(*new.key, *former.key);
+        assert!(matches!(place.open(), Err(KeyFileError::Renewing { .. })));
+        new.take_the_place_of(&former).expect("replaced");
+        assert_eq!(*place.open().expect("read").key, *new.key);
+        assert_eq!(fs::read_dir(place.folder.path()).expect("a folder").count(), 1);
+        fs::remove_file(place.path()).expect("removed");
+        assert!(matches!(renew(), Err(KeyFileError::Missing { .. })));
     }
 
     #[test]

@@ -60,6 +60,7 @@ fn run(cli: &Cli) -> Result<Answer, Failure> {
         Command::Tenant { action } => commands::tenant::answer(&config, action),
         Command::Token(token) => commands::token::answer(&config, token),
         Command::Enrol(enrol) => commands::enrol::answer(&config, enrol),
+        Command::Vault { action } => commands::vault::answer(&config, action),
         Command::People { action } => commands::people::answer(&config, action),
         Command::Import(import) => commands::import::answer(&config, import),
         Command::List(list) => commands::list::answer(&config, list),
