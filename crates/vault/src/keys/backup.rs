@@ -146,7 +146,7 @@ impl Restore {
             batch.put_with_payload(KEY_VERSIONS, place, row, sealed.clone())
         });
         call.commit(batch, Some(kid.clone())).await?;
-        Ok(Done::json(&Bundle::of(kid, &newest.row, vault, protected)))
+        Ok(Done::json(&Bundle::of(call, kid, &newest.row, protected)))
     }
 }
 

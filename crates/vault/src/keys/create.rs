@@ -226,6 +226,6 @@ impl Made {
         };
         let kid = call.kid(&name, Some(version));
         call.commit(batch, Some(kid.clone())).await?;
-        Ok(Done::json(&Bundle::of(kid, &self.row, call.vault, protected)))
+        Ok(Done::json(&Bundle::of(call, kid, &self.row, protected)))
     }
 }

@@ -22,7 +22,7 @@ pub(crate) async fn delete(call: &Call<'_>) -> Result<Done, Stop> {
     let protected = call.protected().await?;
     let kid = call.kid(found.name(), Some(found.version));
     let place = schema::key(&vault.name, asked.as_str());
-    let bundle = Bundle::of(kid.clone(), &found.row.value, vault, protected);
+    let bundle = Bundle::of(call, kid.clone(), &found.row.value, protected);
     let rotation = rotate::next(&found.head.value, &found.row.value);
     let done = if vault.soft_delete {
         let head = &found.head;

@@ -55,7 +55,7 @@ pub(crate) async fn show(call: &Call<'_>) -> Result<Done, Stop> {
     let protected = call.protected().await?;
     let kid = call.kid(&found.value.key.name, Some(found.value.key.current));
     call.commit(call.batch_on(found.basis().and(&newest)), Some(kid.clone())).await?;
-    let bundle = Bundle::of(kid, &newest.value, call.vault, protected);
+    let bundle = Bundle::of(call, kid, &newest.value, protected);
     Ok(Done::json(&shape(call, &found.value, bundle)))
 }
 
@@ -94,7 +94,7 @@ pub(crate) async fn recover(call: &Call<'_>) -> Result<Done, Stop> {
     let batch = batch.expect_absent(KEYS, found.key.clone()).put(KEYS, found.key.clone(), row);
     let batch = Job::Rotation.moved(batch, &found.key, None, rotate::next(row, &newest.value));
     call.commit(key::renumber(batch, &newest)?, Some(kid.clone())).await?;
-    Ok(Done::json(&Bundle::of(kid, &newest.value, call.vault, protected)))
+    Ok(Done::json(&Bundle::of(call, kid, &newest.value, protected)))
 }
 
 async fn with_newest(

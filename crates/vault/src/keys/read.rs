@@ -26,7 +26,7 @@ pub(crate) async fn show(call: &Call<'_>) -> Result<Done, Stop> {
     let protected = call.protected().await?;
     let kid = call.kid(found.name(), Some(found.version));
     call.commit(call.batch_on(found.basis()), Some(kid.clone())).await?;
-    Ok(Done::json(&Bundle::of(kid, &found.row.value, call.vault, protected)))
+    Ok(Done::json(&Bundle::of(call, kid, &found.row.value, protected)))
 }
 
 pub(crate) async fn list(call: &Call<'_>) -> Result<Done, Stop> {
@@ -102,7 +102,7 @@ pub(crate) fn cut<T>(mut rows: Vec<T>, limit: usize) -> (Vec<T>, bool) {
 }
 
 pub(crate) fn item(call: &Call<'_>, kid: String, row: VersionRow, protected: bool) -> Item {
-    Item { kid, attributes: Attributes::of(&row, call.vault, protected), tags: row.tags }
+    Item { kid, attributes: Attributes::of(call, &row, protected), tags: row.tags }
 }
 
 pub(crate) async fn reply<T: Serialize>(

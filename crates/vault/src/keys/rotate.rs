@@ -138,6 +138,6 @@ impl Rotation {
         let batch = self.fresh.succeed(core, batch, &head, &newest, &row)?;
         let kid = call.kid(&head.value.name, Some(self.fresh.version));
         call.commit(batch, Some(kid.clone())).await?;
-        Ok(Done::json(&Bundle::of(kid, &row, vault, protected)))
+        Ok(Done::json(&Bundle::of(call, kid, &row, protected)))
     }
 }

@@ -12,10 +12,10 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::error::{Refused, keys as texts};
+use crate::keys::Call;
 use crate::keys::key::{KeyOp, VersionRow};
 use crate::keys::kind::{Kind, Public};
 use crate::keys::recovery;
-use crate::resource::vault::VaultRow;
 
 /// Padding is accepted and never written.
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
@@ -104,18 +104,24 @@ pub(crate) struct Attributes {
     created: i64,
     updated: i64,
     recovery_level: &'static str,
-    recoverable_days: u8,
-    exportable: bool,
-    hsm_platform: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recoverable_days: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exportable: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hsm_platform: Option<&'static str>,
 }
 
 impl Attributes {
-    pub(crate) fn of(row: &VersionRow, vault: &VaultRow, protected: bool) -> Self {
+    /// What the version of the wire that the client speaks has of them.
+    pub(crate) fn of(call: &Call<'_>, row: &VersionRow, protected: bool) -> Self {
+        let (vault, wire) = (call.vault, call.wire);
+        let days = if vault.soft_delete { vault.retention_days } else { 0 };
         Self {
             enabled: row.enabled,
             nbf: row.nbf,
             exp: row.exp,
-            key_size: row.public.size(),
+            key_size: row.public.size().filter(|_| wire.shows_key_size()),
             created: row.created,
             updated: row.updated,
             recovery_level: recovery::level(
@@ -124,20 +130,20 @@ impl Attributes {
                 vault.purge_protection,
                 protected,
             ),
-            recoverable_days: if vault.soft_delete { vault.retention_days } else { 0 },
-            exportable: false,
+            recoverable_days: wire.shows_recoverable_days().then_some(days),
+            exportable: wire.shows_exportable().then_some(false),
             // Software, which is what this is, also for the types that name hardware.
-            hsm_platform: "0",
+            hsm_platform: wire.shows_platform().then_some("0"),
         }
     }
 }
 
 impl<'a> Bundle<'a> {
     /// `protected`: the subscription is under the mandatory retention period.
-    pub(crate) fn of(kid: String, row: &'a VersionRow, vault: &VaultRow, protected: bool) -> Self {
+    pub(crate) fn of(call: &Call<'_>, kid: String, row: &'a VersionRow, protected: bool) -> Self {
         Self {
             key: WebKey { kid, kty: row.kty, key_ops: &row.key_ops, public: WebPublic::of(&row.public) },
-            attributes: Attributes::of(row, vault, protected),
+            attributes: Attributes::of(call, row, protected),
             tags: Some(&row.tags).filter(|tags| !tags.is_empty()),
         }
     }

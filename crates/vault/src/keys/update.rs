@@ -77,5 +77,5 @@ pub(crate) async fn update(call: &Call<'_>, input: &Input) -> Result<Done, Stop>
         batch
     };
     call.commit(batch, Some(kid.clone())).await?;
-    Ok(Done::json(&Bundle::of(kid, &row, call.vault, protected)))
+    Ok(Done::json(&Bundle::of(call, kid, &row, protected)))
 }

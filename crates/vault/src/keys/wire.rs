@@ -39,6 +39,26 @@ impl<'a> Wire<'a> {
     pub(crate) fn has_rotation(self) -> bool {
         self.minor >= 3
     }
+
+    /// Whether attributes have `recoverableDays`.
+    pub(crate) fn shows_recoverable_days(self) -> bool {
+        self.minor >= 1
+    }
+
+    /// Whether attributes have `exportable`.
+    pub(crate) fn shows_exportable(self) -> bool {
+        self.minor >= 4
+    }
+
+    /// Whether attributes have `hsmPlatform`.
+    pub(crate) fn shows_platform(self) -> bool {
+        self.minor >= 5
+    }
+
+    /// Whether attributes have `key_size`.
+    pub(crate) fn shows_key_size(self) -> bool {
+        self.minor >= 6
+    }
 }
 
 #[cfg(test)]
