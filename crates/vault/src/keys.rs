@@ -46,6 +46,7 @@ use crate::keys::wire::Wire;
 use crate::log::{Event, Outcome};
 use crate::reply::{Reply, Response};
 use crate::request::{self, Asked, BodyFault};
+use crate::resource::network::Shut;
 use crate::resource::vault::VaultRow;
 use crate::resource::{self, assignment, feature, vault};
 use crate::token::check::{self, TokenFault, Who};
@@ -395,6 +396,13 @@ async fn authorise(
     if matches!(standing, Standing::Disabled) {
         return Err(texts::unauthorized(&TokenFault::Disabled).into());
     }
+    vault.value.network.check(context.asked.peer, who.application).map_err(|shut| match shut {
+        Shut::Firewall => {
+            let address = context.asked.peer.map_or_else(|| "unknown".into(), |peer| peer.to_string());
+            texts::forbidden_by_firewall(who, &issuer, &address, name, location)
+        }
+        Shut::Connection => texts::forbidden_by_connection(who, &issuer, name, location),
+    })?;
     if !vault.value.by_roles {
         let permission = target.operation.permission();
         let forbidden = || texts::forbidden_by_policy(who, &issuer, permission, name, location);

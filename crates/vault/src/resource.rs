@@ -8,6 +8,7 @@ pub(crate) mod feature;
 pub(crate) mod geography;
 pub(crate) mod group;
 pub(crate) mod list;
+pub(crate) mod network;
 pub(crate) mod path;
 pub(crate) mod policy;
 pub(crate) mod provider;

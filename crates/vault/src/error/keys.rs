@@ -84,6 +84,32 @@ pub(crate) fn forbidden_by_policy(
     forbidden(message).inner("ForbiddenByPolicy")
 }
 
+/// The vault's firewall does not name the caller's address.
+pub(crate) fn forbidden_by_firewall(
+    who: &Who,
+    issuer: &str,
+    address: &str,
+    vault: &str,
+    location: &str,
+) -> Refused {
+    let message = format!(
+        "Client address is not authorized and caller is not a trusted service.\r\nClient address: {address}\r\nCaller: \
+         appid={};oid={};iss={issuer}\r\nVault: {vault};location={location}",
+        who.application, who.principal
+    );
+    forbidden(message).inner("ForbiddenByFirewall")
+}
+
+/// The vault is not reached from the network.
+pub(crate) fn forbidden_by_connection(who: &Who, issuer: &str, vault: &str, location: &str) -> Refused {
+    let message = format!(
+        "Public network access is disabled and request is not from a trusted service nor via an approved private link.\r\n\
+         Caller: appid={};oid={};iss={issuer}\r\nVault: {vault};location={location}",
+        who.application, who.principal
+    );
+    forbidden(message).inner("ForbiddenByConnection")
+}
+
 pub(crate) fn key_disabled(operation: &str) -> Refused {
     forbidden(format!("Operation {operation} is not allowed on a disabled key.")).inner("KeyDisabled")
 }

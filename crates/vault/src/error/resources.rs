@@ -190,6 +190,10 @@ pub(crate) fn retention_is_set() -> Refused {
     bad_request("The property \"softDeleteRetentionInDays\" has been set already and it can't be modified.")
 }
 
+pub(crate) fn vault_is_too_large(limit: usize) -> Refused {
+    bad_request(format!("The vault's tags and network rules have more than {limit} bytes together."))
+}
+
 pub(crate) fn too_many_policies(limit: usize) -> Refused {
     bad_request(format!(
         "A vault has at most {limit} access policies; give the right to a group, or go by roles."

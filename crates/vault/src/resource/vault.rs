@@ -22,6 +22,7 @@ use crate::error::{Refused, Stop, resources as texts};
 use crate::host::RESERVED;
 use crate::id::SubscriptionId;
 use crate::log::time_text;
+use crate::resource::network::NetworkRules;
 use crate::resource::policy::{Change, PolicyRow};
 use crate::resource::{Call, Done, group, policy, provider};
 use crate::schema::VAULTS;
@@ -30,6 +31,8 @@ use crate::schema::VAULTS;
 const ROLES_BY_DEFAULT_FROM: &str = "2026-02-01";
 /// The largest body for a vault: with every access policy that it may have.
 pub(crate) const MAX_BODY: usize = 2 * 1024 * 1024;
+/// The largest row of a vault, with its tags and network rules: it fits into the store.
+const LARGEST: usize = 60 * 1024;
 /// The action that who switches between policies and roles needs as well.
 const GIVE_RIGHTS: &str = "Microsoft.Authorization/roleAssignments/write";
 
@@ -53,6 +56,8 @@ pub(crate) struct VaultRow {
     enabled_for_deployment: bool,
     enabled_for_disk_encryption: bool,
     enabled_for_template_deployment: bool,
+    #[serde(default)]
+    pub(crate) network: NetworkRules,
     created: Stamp,
     modified: Stamp,
     /// Deleted: the name is kept, and nobody reaches what lies in it.
@@ -150,6 +155,9 @@ async fn write(
         by: stamp(call),
     };
     let row = decide(asked, found.as_ref().map(|found| &found.value), input)?;
+    if serde_json::to_vec(&row).map_or(usize::MAX, |body| body.len()) > LARGEST {
+        return Err(texts::vault_is_too_large(LARGEST).into());
+    }
     let mut rows = rows;
     if let Some(old) = &found
         && old.value.by_roles != row.by_roles
@@ -223,8 +231,8 @@ fn shape(core: &Core, row: &VaultRow, policies: &[PolicyRow]) -> Value {
         "enableRbacAuthorization": row.by_roles,
         "vaultUri": format!("{}/", core.settings.vault(&row.name)),
         "provisioningState": "Succeeded",
-        "publicNetworkAccess": "Enabled",
     });
+    row.network.show(&mut properties);
     if row.soft_delete {
         properties["softDeleteRetentionInDays"] = json!(row.retention_days);
     }

@@ -14,6 +14,7 @@ mod keys;
 mod life;
 mod log;
 mod microsoft;
+mod network;
 mod persistence;
 mod policies;
 mod recovery;

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 
 use model::id::DirectoryId;
 use serde::Deserialize;
-use serde_json::Value;
 
 use super::{Stamp, VaultRow};
 use crate::access::Scope;
 use crate::error::{Refused, resources as texts};
+use crate::resource::network::{self, NetworkRules};
 use crate::resource::{group, policy};
 
 /// Days that a deleted key stays recoverable if the vault does not say otherwise.
@@ -36,7 +36,7 @@ struct Properties {
     enable_soft_delete: Option<bool>,
     enable_purge_protection: Option<bool>,
     soft_delete_retention_in_days: Option<i64>,
-    network_acls: Option<NetworkAcls>,
+    network_acls: Option<network::Sent>,
     public_network_access: Option<String>,
     create_mode: Option<String>,
     enabled_for_deployment: Option<bool>,
@@ -48,14 +48,6 @@ struct Properties {
 struct Sku {
     name: String,
     family: Option<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct NetworkAcls {
-    default_action: Option<String>,
-    ip_rules: Option<Vec<Value>>,
-    virtual_network_rules: Option<Vec<Value>>,
 }
 
 impl Input {
@@ -103,11 +95,13 @@ pub(super) fn decide(put: Put<'_>, old: Option<&VaultRow>, input: Input) -> Resu
     let location = group::check_location(input.location.as_deref())?;
     let tags = input.tags.unwrap_or_default();
     group::check_tags(&tags)?;
-    let asked = input
+    let mut asked = input
         .properties
         .ok_or_else(|| texts::bad_request("The parameter properties has an invalid value."))?;
     check_directory(asked.tenant_id.as_deref(), put.directory)?;
-    refuse_what_is_not_kept(&asked)?;
+    if asked.create_mode.as_deref().is_some_and(|mode| !mode.eq_ignore_ascii_case("default")) {
+        return Err(texts::bad_request("The property \"createMode\" must be default or recover."));
+    }
     let sku = sku(asked.sku.as_ref())?;
     // A vault keeps what it was made with, also when the program is started with the other setting.
     let soft_delete = old.map_or(put.soft_delete, |old| old.soft_delete);
@@ -117,6 +111,8 @@ pub(super) fn decide(put: Put<'_>, old: Option<&VaultRow>, input: Input) -> Resu
     {
         return Err(texts::location_differs(&old.name, &old.location, &location));
     }
+    let network = old.map_or_else(NetworkRules::default, |old| old.network.clone());
+    let network = network.changed(asked.public_network_access.as_deref(), asked.network_acls.take())?;
     let kept = |asked: Option<bool>, old: Option<bool>| asked.or(old).unwrap_or(false);
     Ok(VaultRow {
         name: old.map_or_else(|| put.scope.vault.clone().unwrap_or_default(), |old| old.name.clone()),
@@ -142,6 +138,7 @@ pub(super) fn decide(put: Put<'_>, old: Option<&VaultRow>, input: Input) -> Resu
             asked.enabled_for_template_deployment,
             old.map(|old| old.enabled_for_template_deployment),
         ),
+        network,
         created: old.map_or_else(|| put.by.clone(), |old| old.created.clone()),
         modified: put.by,
         gone: None,
@@ -153,26 +150,6 @@ fn check_directory(asked: Option<&str>, directory: DirectoryId) -> Result<(), Re
         return Ok(());
     }
     Err(texts::bad_request("The parameter tenantId must be the directory of the subscription."))
-}
-
-fn refuse_what_is_not_kept(asked: &Properties) -> Result<(), Refused> {
-    let is = |text: &Option<String>, expected: &str| {
-        text.as_ref().is_none_or(|text| text.eq_ignore_ascii_case(expected))
-    };
-    let some = |list: &Option<Vec<Value>>| list.as_ref().is_some_and(|list| !list.is_empty());
-    let not_kept = |what: &str| Err(texts::bad_request(format!("{what} is not supported by this service.")));
-    if let Some(acls) = &asked.network_acls
-        && (!is(&acls.default_action, "Allow") || some(&acls.ip_rules) || some(&acls.virtual_network_rules))
-    {
-        return not_kept("A property \"networkAcls\" that denies");
-    }
-    if !is(&asked.public_network_access, "Enabled") {
-        return not_kept("A property \"publicNetworkAccess\" other than Enabled");
-    }
-    if !is(&asked.create_mode, "default") {
-        return Err(texts::bad_request("The property \"createMode\" must be default or recover."));
-    }
-    Ok(())
 }
 
 fn sku(asked: Option<&Sku>) -> Result<String, Refused> {
