@@ -5,6 +5,7 @@
 //! roles is not here; it goes over the wire.
 
 mod applications;
+mod credentials;
 mod subscriptions;
 mod users;
 
@@ -17,6 +18,7 @@ use store::{AuditEntry, Batch, Cause, CommitError, StoreError};
 use zeroize::Zeroizing;
 
 pub use self::applications::NewApplication;
+pub use self::credentials::{GivenCertificate, NewFederation};
 pub use self::subscriptions::NewSubscription;
 use crate::core::{Core, Found};
 use crate::directory::domain::{self, DomainRow, MOST_DOMAINS};

@@ -4,7 +4,9 @@
 //! have a file each; changes come through the administration alone.
 
 pub(crate) mod application;
+pub(crate) mod certificate;
 pub(crate) mod domain;
+pub(crate) mod federation;
 pub(crate) mod principal;
 pub(crate) mod secret;
 

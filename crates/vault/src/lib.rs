@@ -31,7 +31,9 @@ use model::id::DirectoryId;
 use model::time::Clock;
 use store::{AuditRow, Store, StoreError};
 
-pub use crate::admin::{AdminFault, Administration, NewApplication, NewSubscription};
+pub use crate::admin::{
+    AdminFault, Administration, GivenCertificate, NewApplication, NewFederation, NewSubscription,
+};
 use crate::blocking::Blocking;
 use crate::core::Core;
 pub use crate::id::{ApplicationId, PrincipalId, SubscriptionId};

@@ -1,5 +1,6 @@
 //! Tokens: the keys that sign them, the service that gives them out, and the check at every other door.
 
+mod assertion;
 pub(crate) mod authority;
 pub(crate) mod check;
 pub(crate) mod claims;

@@ -47,6 +47,8 @@ impl Administration {
             display_name: new.display_name.into(),
             disabled: false,
             secrets: vec![secret],
+            certificates: Vec::new(),
+            federations: Vec::new(),
             created: self.core.now(),
         };
         let batch = directory.basis().batch().expect_absent(schema::APPLICATIONS, id.to_string()).put(
@@ -189,7 +191,7 @@ impl Administration {
         found.ok_or_else(|| AdminFault::Missing(format!("application {id}")))
     }
 
-    async fn change_application(
+    pub(super) async fn change_application(
         &self,
         id: ApplicationId,
         operation: &'static str,

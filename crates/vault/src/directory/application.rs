@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use store::StoreError;
 
 use crate::core::{Core, Found};
+use crate::directory::certificate::Certificate;
+use crate::directory::federation::Federation;
 use crate::directory::secret::Secret;
 use crate::id::ApplicationId;
 use crate::schema;
@@ -19,6 +21,10 @@ pub(crate) struct ApplicationRow {
     pub(crate) display_name: String,
     pub(crate) disabled: bool,
     pub(crate) secrets: Vec<Secret>,
+    #[serde(default)]
+    pub(crate) certificates: Vec<Certificate>,
+    #[serde(default)]
+    pub(crate) federations: Vec<Federation>,
     pub(crate) created: Timestamp,
 }
 

@@ -12,10 +12,10 @@ use crate::id::{ApplicationId, PrincipalId};
 use crate::token::claims::{self, Claims};
 
 /// The longest token that is looked at.
-const LONGEST_TOKEN: usize = 16 * 1024;
+pub(crate) const LONGEST_TOKEN: usize = 16 * 1024;
 
 /// Seconds that the clock may have been set back since a token was made: a small correction is no denial.
-const CLOCK_SKEW: i64 = 300;
+pub(crate) const CLOCK_SKEW: i64 = 300;
 
 /// The bearer of a token that was accepted.
 #[derive(Debug, Clone)]

@@ -7,12 +7,13 @@ use model::id::DirectoryId;
 use store::Batch;
 
 use crate::core::{Basis, Core, Found};
-use crate::directory::application;
+use crate::directory::application::{self, ApplicationRow};
 use crate::directory::principal::{self, PrincipalRow, Subject};
 use crate::directory::secret::{self, Presented};
 use crate::error::Stop;
 use crate::id::{ApplicationId, PrincipalId};
 use crate::token::No;
+use crate::token::assertion::Assertion;
 use crate::token::authority::Authority;
 use crate::token::form::Form;
 use crate::token::refusal::TokenRefused;
@@ -26,7 +27,7 @@ pub(crate) struct Proved {
     pub(crate) directory: DirectoryId,
     pub(crate) principal: PrincipalId,
     pub(crate) application: ApplicationId,
-    /// How the application proved itself: `0` not at all, `1` by a secret.
+    /// How the application proved itself: `0` not at all, `1` by a secret, `2` by an assertion.
     pub(crate) strength: &'static str,
     pub(crate) user: Option<SignedIn>,
     /// Holds while the proof holds, and spends what is good once.
@@ -51,20 +52,22 @@ pub(crate) async fn application(
     let directory = authority.one()?;
     let unknown = || TokenRefused::unknown_application(client, directory);
     let id: ApplicationId = client.parse().map_err(|_| unknown())?;
-    let presented = match (form.optional("client_secret"), form.optional("client_assertion")) {
-        (Some(secret), _) => secret,
-        (_, Some(_)) => return Err(TokenRefused::assertion().into()),
-        _ => return Err(TokenRefused::no_secret().into()),
+    let secret = form.optional("client_secret");
+    let assertion = match form.optional("client_assertion").filter(|_| secret.is_none()) {
+        Some(text) => Some(Assertion::read(form, text)?),
+        None => None,
     };
     let found = application::find(core, id).await?.ok_or_else(unknown)?;
     let named = principal::of_application(core, directory, id).await?;
-    let owner = application::secret_owner(id);
-    match (secret::check(&found.value.secrets, &owner, presented, core.now()), &named) {
-        (Presented::Right, _) => {}
+    let (proof, strength) = match (secret, assertion) {
+        (Some(secret), _) => (by_secret(core, id, &found.value, secret), "1"),
+        (None, Some(assertion)) => (assertion.check(core, directory, id, &found.value).await, "2"),
+        (None, None) => return Err(TokenRefused::no_secret().into()),
+    };
+    match (proof, &named) {
         // Only who proves to own an application learns that it exists outside this directory.
-        (_, None) => return Err(unknown().into()),
-        (Presented::Wrong, Some(_)) => return Err(TokenRefused::wrong_secret(id).into()),
-        (Presented::Expired, Some(_)) => return Err(TokenRefused::expired_secret(id).into()),
+        (Err(No::Refused(_)), None) => return Err(unknown().into()),
+        (proof, _) => proof?,
     }
     let Some(named) = named else { return Err(TokenRefused::not_consented(id, directory).into()) };
     let principal = principal::find(core, directory, named.value.principal)
@@ -77,10 +80,18 @@ pub(crate) async fn application(
         directory,
         principal: named.value.principal,
         application: id,
-        strength: "1",
+        strength,
         user: None,
         batch: found.basis().and(&named).and(&principal).batch(),
     })
+}
+
+fn by_secret(core: &Core, id: ApplicationId, row: &ApplicationRow, presented: &str) -> Result<(), No> {
+    match secret::check(&row.secrets, &application::secret_owner(id), presented, core.now()) {
+        Presented::Right => Ok(()),
+        Presented::Wrong => Err(TokenRefused::wrong_secret(id).into()),
+        Presented::Expired => Err(TokenRefused::expired_secret(id).into()),
+    }
 }
 
 /// The client of a user; only public ones can be.

@@ -130,10 +130,59 @@ impl TokenRefused {
         Self::new(StatusCode::BAD_REQUEST, "invalid_client", 7000216, text)
     }
 
-    /// No application here has a certificate, so none can have signed it.
-    pub(crate) fn assertion() -> Self {
-        let text = "The certificate with identifier used to sign the client assertion is not registered on application.";
+    pub(crate) fn assertion_type() -> Self {
+        let text = "Unsupported 'client_assertion_type'. It must be \
+                    'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'.";
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", 90023, text)
+    }
+
+    /// What was sent as an assertion is none.
+    pub(crate) fn invalid_assertion() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request", 50027, "JWT token is invalid or malformed.")
+    }
+
+    /// The application has no certificate of the thumbprint that the assertion names.
+    pub(crate) fn unknown_certificate() -> Self {
+        let text = "The certificate with identifier used to sign the client assertion is not registered on \
+                    application.";
         Self::new(StatusCode::UNAUTHORIZED, "invalid_client", 700027, text)
+    }
+
+    pub(crate) fn expired_certificate() -> Self {
+        let text = "Client assertion failed signature validation. The certificate used to sign the client assertion \
+                    has expired or is not valid yet.";
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_client", 1000502, text)
+    }
+
+    /// Signed by another key, or by an algorithm that is not taken.
+    pub(crate) fn bad_signature() -> Self {
+        let text = "Client assertion failed signature validation.";
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_client", 700027, text)
+    }
+
+    pub(crate) fn assertion_time() -> Self {
+        let text = "Client assertion is not within its valid time range. Check the clock of the client.";
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_client", 700024, text)
+    }
+
+    pub(crate) fn other_client() -> Self {
+        let text = "Client assertion application identifier does not match 'client_id' parameter.";
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_client", 700021, text)
+    }
+
+    pub(crate) fn assertion_audience() -> Self {
+        let text = "Client assertion audience claim does not match Realm issuer.";
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_client", 700023, text)
+    }
+
+    /// No federated credential of the application has this issuer, subject or audience; each has a number.
+    pub(crate) fn no_federation(number: u32, what: &str, found: &str) -> Self {
+        let text = format!(
+            "No matching federated identity record found for presented assertion {what} '{}'. Check the federated \
+             credentials of the application: {what}s compare letter for letter.",
+            short(found)
+        );
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_client", number, text)
     }
 
     pub(crate) fn wrong_secret(application: ApplicationId) -> Self {

@@ -6,6 +6,7 @@
 use model::id::DirectoryId;
 
 use crate::core::Core;
+use crate::directory::federation::EXCHANGE;
 use crate::directory::principal;
 use crate::id::ApplicationId;
 use crate::token::No;
@@ -85,6 +86,10 @@ impl Wanted {
         let plain = self.resource.trim_end_matches('/');
         if let Some(known) = core.settings.audience(plain) {
             return Ok(known);
+        }
+        // What an application of one directory shows to another issuer, or to another application here.
+        if plain.eq_ignore_ascii_case(EXCHANGE) {
+            return Ok(EXCHANGE.into());
         }
         let id = plain.strip_prefix("api://").unwrap_or(plain).parse::<ApplicationId>();
         let consented = match id {

@@ -177,9 +177,9 @@ async fn every_refusal_has_its_number() {
         (
             &here,
             with(&format!("grant_type=client_credentials&client_id={app}&client_assertion=x")),
-            401,
-            "invalid_client",
-            700027,
+            400,
+            "invalid_request",
+            900144,
         ),
         (&here, with("grant_type=client_credentials"), 400, "invalid_request", 900144),
         (&here, with(&format!("client_id={app}")), 400, "invalid_request", 900144),
