@@ -21,6 +21,8 @@ mod resource;
 mod schema;
 mod service_hosts;
 mod settings;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 mod token;
 
 use std::sync::Arc;
