@@ -3,6 +3,7 @@
 //! Owns what can be typed. A flag that stands for a setting is one line of [`Flags::values`]; what the setting
 //! means is `settings`'.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -16,6 +17,7 @@ use crate::commands::tenant::TenantAction;
 use crate::commands::token::Token;
 use crate::commands::vault::VaultAction;
 use crate::exit::EXIT_HELP;
+use crate::lab::Names;
 
 /// An open, self-hosted Customer Key: data of many tenants under root keys that each tenant keeps in vaults of
 /// its own.
@@ -116,6 +118,28 @@ Examples:
         /// Where the party listens; with --role all, where the service does
         #[arg(long, value_name = "ADDRESS")]
         listen: Option<String>,
+    },
+    /// Run a command in a lab: all parties, a tenant, and stock tools that reach the vaults under the real names.
+    ///
+    /// Starts all three parties over a temporary folder with the lab's tenant, and COMMAND with an environment in which
+    /// Azure's tools and libraries reach them: a proxy, an authority that is believed for this run alone, an application
+    /// with the role Owner on both subscriptions. Nothing else is reached through the proxy. The exit status is
+    /// COMMAND's; 127 if it is not found, 126 if it cannot be started.
+    #[command(after_help = "\
+Examples:
+  freehold lab -- az keyvault list
+  freehold lab --register-at-once -- ./rehearsal.sh
+  freehold lab --data my-lab --names own -- bash")]
+    Lab {
+        /// The names of vaults and services: those of Azure's public cloud, or our own below vault.localhost
+        #[arg(long, value_name = "NAMES", default_value = "real")]
+        names: Names,
+        /// The mandatory retention period is registered as soon as a subscription asks for it
+        #[arg(long)]
+        register_at_once: bool,
+        /// The program to run, and its arguments
+        #[arg(last = true, required = true, value_name = "COMMAND")]
+        command: Vec<OsString>,
     },
     /// Take customers in, and list them.
     Tenant {

@@ -13,6 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::cli::{ConfigAction, Flags};
 use crate::exit::{Answer, Exit, Failure};
+use crate::lab;
 pub use crate::settings::Config;
 use crate::settings::{Kind, SETTINGS};
 
@@ -111,6 +112,8 @@ impl Config {
         let from_environment = environment.remove(FILE_VARIABLE).map(PathBuf::from);
         // No settings: the commands that speak to a server read them.
         environment.retain(|name, _| ![TOKEN_VARIABLE, CA_VARIABLE].contains(&name.as_str()));
+        // A lab tells its command where it runs; a command of ours that it starts is to work there.
+        environment.retain(|name, _| !name.starts_with(lab::MARKER));
         let path = flags.config.clone().or(from_environment);
         let file = match &path {
             None => Vec::new(),

@@ -46,6 +46,15 @@ pub enum FolderError {
         /// Where it belongs.
         now: PathBuf,
     },
+    /// It is that of a rehearsal, whose keys and tenants are worth nothing.
+    #[error(
+        "{} is the folder of a `freehold lab`, for ever: no other command works on it; name another folder",
+        path.display()
+    )]
+    Lab {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The store refuses the folder of a party, or a database in it: a newer program wrote it, or another process holds it.
     #[error("{}: {error}", path.display())]
     Store {
@@ -67,7 +76,9 @@ pub enum FolderError {
 impl From<FolderError> for Failure {
     fn from(error: FolderError) -> Self {
         match &error {
-            FolderError::Foreign { .. } | FolderError::Former { .. } => Self::new(Exit::Refused, error),
+            FolderError::Foreign { .. } | FolderError::Former { .. } | FolderError::Lab { .. } => {
+                Self::new(Exit::Refused, error)
+            }
             FolderError::Store { error: StoreError::Full, .. } => StoreError::Full.into(),
             FolderError::Store { error: fault, .. } => Self::new(Self::from(fault.clone()).exit, error),
             FolderError::Io { path, error } => Self::of_ours(path, error),
@@ -97,6 +108,18 @@ pub struct DataFolder {
 impl DataFolder {
     /// Opens a data folder for a role, and makes what is missing of it.
     pub fn open(layout: Layout, role: Role) -> Result<Self, FolderError> {
+        if layout.lab_stamp().exists() {
+            return Err(FolderError::Lab { path: layout.root().to_owned() });
+        }
+        Self::hold(layout, role)
+    }
+
+    /// The same for a lab, whose stamp was read before.
+    pub fn of_lab(layout: Layout) -> Result<Self, FolderError> {
+        Self::hold(layout, Role::All)
+    }
+
+    fn hold(layout: Layout, role: Role) -> Result<Self, FolderError> {
         let standing = examine(&layout, role)?;
         let mut folders =
             vec![layout.root().to_owned(), layout.keys().to_owned(), layout.handover(), layout.tls()];

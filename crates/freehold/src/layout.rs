@@ -45,6 +45,9 @@ impl Layout {
 
     /// Whether something right below the root belongs there.
     pub fn is_ours(&self, path: &Path) -> bool {
+        if path == self.lab_stamp() {
+            return true;
+        }
         // Also where the keys or the replica would lie if they had not been told to lie elsewhere.
         self.folders()
             .iter()
@@ -155,6 +158,11 @@ impl Layout {
     /// The availability vault's master key.
     pub fn availability_master_key(&self) -> PathBuf {
         self.availability_keys().join("master.key")
+    }
+
+    /// The file that says of a folder, for ever, that it is that of a `freehold lab`.
+    pub fn lab_stamp(&self) -> PathBuf {
+        self.root.join("lab.json")
     }
 
     /// The folder of the lab's own authority and certificate.

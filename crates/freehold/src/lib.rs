@@ -14,6 +14,7 @@ pub mod door;
 pub mod exit;
 pub mod folder;
 pub mod key_file;
+pub mod lab;
 pub mod layout;
 pub mod listener;
 pub mod logs;

@@ -13,7 +13,7 @@ use freehold::exit::{Answer, Exit, Failure, tell};
 use freehold::logs::LogLevel;
 use freehold::settings::Kind;
 use freehold::tour::Options;
-use freehold::{commands, config, doctor, logs, serve, tour};
+use freehold::{commands, config, doctor, lab, logs, serve, tour};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
@@ -24,12 +24,8 @@ fn main() -> ExitCode {
             return ExitCode::from(u8::try_from(answer.exit_code()).unwrap_or(2));
         }
     };
-    let ended = run(&cli).and_then(|answer| match tell(&answer.text) {
-        Err(failure) if failure.exit != Exit::Ok => Err(failure),
-        _ => Ok(answer.exit),
-    });
-    match ended {
-        Ok(exit) => exit.into(),
+    match run(&cli) {
+        Ok(status) => status,
         Err(failure) => {
             if failure.exit != Exit::Ok {
                 let _ = writeln!(anstream::stderr(), "freehold: {failure}");
@@ -39,7 +35,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: &Cli) -> Result<Answer, Failure> {
+fn run(cli: &Cli) -> Result<ExitCode, Failure> {
     let config = Config::load(&cli.settings(), std::env::vars_os())?;
     let level = match (&cli.command, config.log_level.origin()) {
         // A story is not told between log lines, unless somebody asked for them.
@@ -48,7 +44,13 @@ fn run(cli: &Cli) -> Result<Answer, Failure> {
         _ => *config.log_level,
     };
     logs::start(*config.log_format, level);
-    match &cli.command {
+    let ended = match &cli.command {
+        Command::Lab { names, register_at_once, command } => {
+            let data = cli.flags.data.as_ref().map(Into::into);
+            let (names, register_at_once, command) = (*names, *register_at_once, command.clone());
+            let options = lab::Options { data, names, register_at_once, command };
+            return lab::run(&options, std::env::vars_os()).map(ExitCode::from);
+        }
         Command::Config { action } => Ok(config::answer(&config, action)),
         Command::Tour { mail, files, keep, json } => {
             let data = cli.flags.data.as_ref().map(Into::into);
@@ -56,7 +58,10 @@ fn run(cli: &Cli) -> Result<Answer, Failure> {
                 Options { mail: mail.clone(), files: files.clone(), data, keep: *keep, json: *json };
             Ok(Answer { text: String::new(), exit: tour::run(&options)? })
         }
-        Command::Serve { .. } => serve::run(&config),
+        Command::Serve { .. } => {
+            lab::refuse_inside(std::env::vars_os())?;
+            serve::run(&config)
+        }
         Command::Tenant { action } => commands::tenant::answer(&config, action),
         Command::Token(token) => commands::token::answer(&config, token),
         Command::Enrol(enrol) => commands::enrol::answer(&config, enrol),
@@ -68,5 +73,10 @@ fn run(cli: &Cli) -> Result<Answer, Failure> {
         Command::Overwrite(overwrite) => object::overwrite(&config, overwrite),
         Command::Delete(delete) => object::delete(&config, delete),
         Command::Doctor { json } => Ok(doctor::answer(&config, &SystemClock, *json)),
+    };
+    let answer = ended?;
+    match tell(&answer.text) {
+        Err(failure) if failure.exit != Exit::Ok => Err(failure),
+        _ => Ok(answer.exit.into()),
     }
 }

@@ -20,7 +20,7 @@ use crate::layout::Layout;
 use crate::listener::Listener;
 use crate::node::{
     Edge, Entrance, Lab, Program, Remote, Service, Wiring, prepare_applications, prepare_provider,
-    prepare_service_certificate, remote, shown,
+    prepare_service_certificate, remote, settings, shown,
 };
 use crate::random::SystemRandom;
 use crate::settings::Role;
@@ -107,7 +107,7 @@ impl Party {
         let tls = shown(layout, wiring, &[&wiring.vault], edge)?.server_config();
         prepare_service_certificate(layout, wiring, edge)?;
         let (database, master) = (layout.vault_database(), layout.vault_master_key());
-        let program = Program::open(&database, &master, &wiring.vault, true, tls, edge).await?;
+        let program = Program::open(&database, &master, settings(&wiring.vault, true), tls, edge).await?;
         prepare_applications(&program, layout, edge.clock.now()).await?;
         let listener = program.listen("vault.listen", wiring.vault_at)?;
         let mut told = first_start(folder.standing == Standing::New, layout);
@@ -123,7 +123,8 @@ impl Party {
         let (database, master) = (layout.availability_vault_database(), layout.availability_master_key());
         let suffix = &wiring.availability;
         let program =
-            Program::open(&database, &master, suffix, false, certificate.server_config(), edge).await?;
+            Program::open(&database, &master, settings(suffix, false), certificate.server_config(), edge)
+                .await?;
         let listener = program.listen("availability-vault.listen", wiring.availability_at)?;
         let names = Names::new(vec![(wiring.availability.host().to_owned(), listener.address())]);
         let http =

@@ -5,7 +5,7 @@
 //! at from inside.
 
 mod hands;
-mod input;
+pub(crate) mod input;
 mod play;
 mod reception;
 mod scenes;

@@ -67,7 +67,13 @@ mod tests {
 
     fn settings(suffix: &str) -> Settings {
         let suffix: Suffix = suffix.parse().expect("a suffix");
-        Settings { hosts: ServiceHosts::of(&suffix), suffix, soft_delete: true, limits: Limits::default() }
+        Settings {
+            hosts: ServiceHosts::of(&suffix),
+            suffix,
+            soft_delete: true,
+            retention_at_once: false,
+            limits: Limits::default(),
+        }
     }
 
     fn vault(name: &str) -> Door {

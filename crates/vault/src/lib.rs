@@ -133,11 +133,16 @@ impl Vault {
     /// Does for ever what the program does by itself, with rests between; the binary drops it when it drains.
     pub async fn upkeep(&self) {
         loop {
-            self.purge_due().await;
-            self.purge_vaults_due().await;
-            self.rotate_due().await;
+            self.do_due().await;
             self.core.clock.sleep(keys::due::ROUND_EVERY).await;
         }
+    }
+
+    /// Does once what is due at this moment: purges and rotations.
+    pub async fn do_due(&self) {
+        self.purge_due().await;
+        self.purge_vaults_due().await;
+        self.rotate_due().await;
     }
 
     /// Purges every deleted key whose time is over; how many.

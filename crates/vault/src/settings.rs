@@ -19,6 +19,9 @@ pub struct Settings {
     /// Whether a deleted key stays recoverable. The provider's availability vault is built without: what it
     /// destroys must be gone.
     pub soft_delete: bool,
+    /// Whether a subscription that asks for the mandatory retention period has it at once: in a lab, and there when asked
+    /// for. Everywhere else the operator of the directory completes the registration.
+    pub retention_at_once: bool,
     /// Bounds on bodies, tokens and work in flight.
     pub limits: Limits,
 }
@@ -111,6 +114,7 @@ mod tests {
                 hosts: ServiceHosts::of(&suffix),
                 suffix,
                 soft_delete: true,
+                retention_at_once: false,
                 limits: Limits::default(),
             }
             .vault("Contoso-A")

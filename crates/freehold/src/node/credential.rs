@@ -170,7 +170,13 @@ mod tests {
                 Store::sqlite(&folder.path().join("vault.sqlite"), &vault::SCHEMA).await.expect("a store");
             let suffix = "vault.localhost".parse().expect("a suffix");
             let hosts = ServiceHosts::of(&suffix);
-            let settings = Settings { suffix, hosts, soft_delete: true, limits: Limits::default() };
+            let settings = Settings {
+                suffix,
+                hosts,
+                soft_delete: true,
+                retention_at_once: false,
+                limits: Limits::default(),
+            };
             let (random, time) = (Arc::new(SystemRandom), Arc::new(clock.clone()));
             let master = Key::<Master>::from_file(Zeroizing::new([7; 32]));
             let vault = Vault::open(settings, store, master, time, random).await.expect("a vault");

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use custody::Reach;
-use vault::ServiceHosts;
+use vault::{ServiceHosts, Settings};
 
+use super::program::settings;
 use super::{Edge, Program, Service, Wiring, prepare_applications, prepare_provider, reach, shown};
 use crate::certificates::Certificate;
 use crate::exit::{Exit, Failure};
@@ -56,10 +57,13 @@ impl Lab {
     ) -> Result<Self, Failure> {
         let layout = folder.layout.clone();
         let (trust, tls) = (certificate.trust(), certificate.server_config());
+        let customers =
+            Settings { retention_at_once: wiring.retention_at_once, ..settings(&wiring.vault, true) };
         let (database, master) = (layout.vault_database(), layout.vault_master_key());
-        let customers = Program::open(&database, &master, &wiring.vault, true, tls.clone(), edge).await?;
+        let customers = Program::open(&database, &master, customers, tls.clone(), edge).await?;
         let (database, master) = (layout.availability_vault_database(), layout.availability_master_key());
-        let provider = Program::open(&database, &master, &wiring.availability, false, tls, edge).await?;
+        let provider =
+            Program::open(&database, &master, settings(&wiring.availability, false), tls, edge).await?;
 
         let rest = customers.listen("vault.listen", wiring.vault_at)?;
         let availability = provider.listen("availability-vault.listen", wiring.availability_at)?;

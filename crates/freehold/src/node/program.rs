@@ -25,24 +25,24 @@ pub struct Program {
     tls: Arc<ServerConfig>,
 }
 
+/// Settings of a program that serves this domain, with nothing that somebody chose.
+pub fn settings(suffix: &Suffix, soft_delete: bool) -> Settings {
+    let (hosts, limits) = (ServiceHosts::of(suffix), Limits::default());
+    Settings { suffix: suffix.clone(), hosts, soft_delete, retention_at_once: false, limits }
+}
+
 impl Program {
     /// Opens the program; makes store and master key on the first start.
     pub async fn open(
         database: &Path,
         master_key: &Path,
-        suffix: &Suffix,
-        soft_delete: bool,
+        settings: Settings,
         tls: Arc<ServerConfig>,
         edge: &Edge,
     ) -> Result<Self, Failure> {
         let key = KeyFile::open(master_key, database, edge.random.as_ref())?;
         let store = folder::database(database, &vault::SCHEMA).await?;
-        let settings = Settings {
-            suffix: suffix.clone(),
-            hosts: ServiceHosts::of(suffix),
-            soft_delete,
-            limits: Limits::default(),
-        };
+        let suffix = settings.suffix.to_string();
         let master = Key::<Master>::from_file(key.key);
         let vault = Vault::open(settings, store, master, edge.clock.clone(), edge.random.clone()).await;
         let vault = vault.map_err(|fault| match fault {
@@ -52,7 +52,7 @@ impl Program {
             }
             OpenFault::SigningKey => Failure::new(Exit::Ours, fault),
         })?;
-        Ok(Self { vault, suffix: suffix.to_string(), tls })
+        Ok(Self { vault, suffix, tls })
     }
 
     /// Listens on an address with every host of the program behind it.

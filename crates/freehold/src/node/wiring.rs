@@ -35,6 +35,8 @@ pub struct Wiring {
     pub further: Further,
     /// Private addresses that the availability vault may have.
     pub availability_ranges: Vec<Range>,
+    /// Whether a subscription that asks for the mandatory retention period has it at once; a lab's alone.
+    pub retention_at_once: bool,
 }
 
 impl Wiring {
@@ -48,6 +50,7 @@ impl Wiring {
             tls: Tls::of(config),
             further: Further::of(config),
             availability_ranges: config.availability_ranges.0.clone(),
+            retention_at_once: false,
         }
     }
 
@@ -73,6 +76,7 @@ impl Wiring {
             tls: Tls::default(),
             further: Further::default(),
             availability_ranges: Vec::new(),
+            retention_at_once: false,
         }
     }
 }

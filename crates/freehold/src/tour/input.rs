@@ -35,7 +35,7 @@ const SAMPLES: &[(&str, &[u8])] = samples![
 
 /// One message or file of the input.
 #[derive(Debug, Clone)]
-pub(super) struct Given {
+pub(crate) struct Given {
     /// Its path below what was named, which becomes the object's name.
     pub(super) name: String,
     source: Source,
@@ -66,7 +66,7 @@ impl Given {
     }
 
     /// The same as an item of an import, read when it is its turn.
-    pub(super) fn item(&self, kind: ObjectKind) -> ImportItem {
+    pub(crate) fn item(&self, kind: ObjectKind) -> ImportItem {
         let source = self.source.clone();
         let content = async {
             match source {
@@ -79,7 +79,7 @@ impl Given {
 }
 
 /// The files at these paths, recursively and in order; the samples of this kind if none is named.
-pub(super) fn gather(paths: &[PathBuf], samples: &str) -> Result<Vec<Given>, Failure> {
+pub(crate) fn gather(paths: &[PathBuf], samples: &str) -> Result<Vec<Given>, Failure> {
     if paths.is_empty() {
         let ours = SAMPLES.iter().filter_map(|(path, bytes)| {
             let name = path.strip_prefix(samples)?.strip_prefix('/')?.to_owned();

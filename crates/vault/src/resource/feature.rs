@@ -59,7 +59,11 @@ pub(crate) async fn register(call: &Call<'_>, at: &FeatureAt) -> Result<Done, St
     known(at)?;
     let key = row(at.subscription);
     let (batch, state) = match find(call.core, at.subscription).await? {
-        None => (call.batch().expect_absent(FEATURES, &key), State::Pending),
+        None => {
+            let at_once = call.core.settings.retention_at_once;
+            let state = if at_once { State::Registered } else { State::Pending };
+            (call.batch().expect_absent(FEATURES, &key), state)
+        }
         // Asking again changes nothing: what is registered stays registered.
         Some(found) => (call.batch_on(found.basis()), found.value.state),
     };

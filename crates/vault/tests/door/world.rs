@@ -96,6 +96,7 @@ pub(crate) fn settings(soft_delete: bool) -> Settings {
         hosts: freehold_vault::ServiceHosts::of(&suffix),
         suffix,
         soft_delete,
+        retention_at_once: false,
         limits: Limits::default(),
     }
 }
