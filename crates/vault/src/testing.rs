@@ -120,6 +120,7 @@ mod tests {
             hosts: ServiceHosts::of(&suffix),
             suffix,
             soft_delete: true,
+            retention_at_once: false,
             limits: Limits::default(),
         };
         let clock = Arc::new(ManualClock::at(Timestamp(1_795_521_600_000)));
