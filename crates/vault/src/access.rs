@@ -126,6 +126,17 @@ pub(crate) fn decide<'a, G: AsRef<Grant>>(
     })
 }
 
+/// The same for a principal and its groups, the principal first.
+pub(crate) fn decide_for<'a, G: AsRef<Grant>>(
+    grants: &'a [G],
+    identities: &[PrincipalId],
+    scope: &Scope,
+    plane: Plane,
+    actions: &[&str],
+) -> Option<&'a G> {
+    identities.iter().find_map(|identity| decide(grants, *identity, scope, plane, actions))
+}
+
 impl AsRef<Grant> for Grant {
     fn as_ref(&self) -> &Grant {
         self

@@ -6,6 +6,7 @@
 
 mod applications;
 mod credentials;
+mod groups;
 mod subscriptions;
 mod users;
 
@@ -135,13 +136,9 @@ impl Administration {
         let name = match &subject {
             Subject::User { sign_in_name, .. } => schema::user_in(directory, sign_in_name),
             Subject::Application { application } => schema::application_in(directory, *application),
+            Subject::Group {} => schema::group_in(directory, display_name),
         };
-        let row = PrincipalRow {
-            display_name: display_name.into(),
-            disabled: false,
-            created: self.core.now(),
-            subject,
-        };
+        let row = PrincipalRow::new(display_name, self.core.now(), subject);
         batch
             .expect_absent(schema::PRINCIPAL_NAMES, &name)
             .put(schema::PRINCIPAL_NAMES, name, &NameRow { principal: id })

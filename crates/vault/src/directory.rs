@@ -17,6 +17,7 @@ use store::StoreError;
 
 use crate::core::{Basis, Core, Found};
 use crate::directory::principal::Subject;
+use crate::id::PrincipalId;
 use crate::schema;
 use crate::token::check::Who;
 
@@ -45,8 +46,8 @@ pub(crate) async fn find(
 /// Whether the bearer of a token is still who the token says; asked at every call, for a token outlives changes.
 #[derive(Debug)]
 pub(crate) enum Standing {
-    /// Known and enabled; the rows that say so.
-    Here(Basis),
+    /// Known and enabled: the rows that say so, and by which identities it holds rights: its own first, then its groups'.
+    Here { basis: Basis, identities: Vec<PrincipalId> },
     /// Deleted from the directory: no right is left.
     Gone,
     /// Disabled, here or in the application's home: the token is no longer accepted.
@@ -61,10 +62,15 @@ pub(crate) async fn standing(core: &Core, who: &Who) -> Result<Standing, StoreEr
         return Ok(Standing::Disabled);
     }
     let basis = principal.basis();
+    let identities = std::iter::once(who.principal).chain(principal.value.groups.iter().copied()).collect();
     match principal.value.subject {
-        Subject::User { .. } => Ok(Standing::Here(basis)),
+        Subject::User { .. } => Ok(Standing::Here { basis, identities }),
+        // A group signs in nowhere.
+        Subject::Group {} => Ok(Standing::Gone),
         Subject::Application { application } => match application::find(core, application).await? {
-            Some(application) if !application.value.disabled => Ok(Standing::Here(basis.and(&application))),
+            Some(application) if !application.value.disabled => {
+                Ok(Standing::Here { basis: basis.and(&application), identities })
+            }
             _ => Ok(Standing::Disabled),
         },
     }

@@ -14,7 +14,7 @@ use crate::reply::{Reply, Response};
 use crate::request::Asked;
 use crate::service_hosts::Service;
 use crate::settings::Settings;
-use crate::{keys, resource, token};
+use crate::{graph, keys, resource, token};
 
 /// Host names below the suffix that no vault can have.
 pub(crate) const RESERVED: &[&str] = &["login", "management", "graph"];
@@ -35,7 +35,8 @@ pub(crate) async fn serve(State(core): State<Arc<Core>>, request: Request) -> Re
         Door::Service(Service::Login) => token::service::serve(&core, &asked, body).await,
         Door::Service(Service::Management) => resource::serve(&core, &asked, body).await,
         Door::Vault(name) => keys::serve(&core, &asked, &name, body).await,
-        Door::Service(Service::Graph) | Door::Unknown => unknown(&asked, body),
+        Door::Service(Service::Graph) => graph::serve(&core, &asked, body).await,
+        Door::Unknown => unknown(&asked, body),
     }
 }
 

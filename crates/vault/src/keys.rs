@@ -406,9 +406,8 @@ async fn authorise(
     if !vault.value.by_roles {
         let permission = target.operation.permission();
         let forbidden = || texts::forbidden_by_policy(who, &issuer, permission, name, location);
-        let Standing::Here(basis) = standing else { return Err(forbidden().into()) };
-        let found =
-            resource::policy::allowing(core, name, &[who.principal], who.application, permission).await?;
+        let Standing::Here { basis, identities } = standing else { return Err(forbidden().into()) };
+        let found = resource::policy::allowing(core, name, &identities, who.application, permission).await?;
         return Ok((basis.and(vault).and(&found.ok_or_else(forbidden)?), None));
     }
     let scope = context.scope();
@@ -417,9 +416,10 @@ async fn authorise(
         let action = actions.first().copied().unwrap_or_default();
         texts::forbidden_by_rbac(who, &issuer, action, &scope.to_string(), name, location)
     };
-    let Standing::Here(basis) = standing else { return Err(forbidden().into()) };
-    let grants = assignment::grants(core, who.principal, vault.value.subscription).await?;
-    let grant = access::decide(&grants, who.principal, &scope, Plane::Data, actions).ok_or_else(forbidden)?;
+    let Standing::Here { basis, identities } = standing else { return Err(forbidden().into()) };
+    let grants = assignment::held(core, &identities, vault.value.subscription).await?;
+    let grant =
+        access::decide_for(&grants, &identities, &scope, Plane::Data, actions).ok_or_else(forbidden)?;
     Ok((basis.and(vault).and(grant), Some(grant.value.id)))
 }
 

@@ -10,6 +10,7 @@ mod blocking;
 mod core;
 mod directory;
 mod error;
+mod graph;
 mod host;
 mod id;
 mod keys;

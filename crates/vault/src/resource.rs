@@ -27,7 +27,7 @@ use crate::access::{self, Plane, Scope};
 use crate::core::{Basis, Core, Found};
 use crate::directory::{self, Standing};
 use crate::error::{Refused, Stop, resources as texts};
-use crate::id::{AssignmentId, SubscriptionId};
+use crate::id::{AssignmentId, PrincipalId, SubscriptionId};
 use crate::log::{Event, Outcome};
 use crate::reply::{Reply, Response};
 use crate::request::{self, Asked, BodyFault};
@@ -53,6 +53,8 @@ pub(crate) struct Call<'a> {
     /// What the right rests on; every commit expects it.
     basis: Basis,
     assignment: Option<AssignmentId>,
+    /// By which identities the caller holds rights: his own first, then his groups'.
+    pub(crate) identities: Vec<PrincipalId>,
     body: Bytes,
 }
 
@@ -101,8 +103,8 @@ impl Call<'_> {
 
     /// Whether the caller may do this too, besides what the call itself needs; what that rests on.
     pub(crate) async fn also(&self, action: &str, scope: &Scope) -> Result<Basis, Stop> {
-        let grants = assignment::grants(self.core, self.who.principal, scope.subscription).await?;
-        access::decide(&grants, self.who.principal, scope, Plane::Control, &[action])
+        let grants = assignment::held(self.core, &self.identities, scope.subscription).await?;
+        access::decide_for(&grants, &self.identities, scope, Plane::Control, &[action])
             .map(Found::basis)
             .ok_or_else(|| texts::forbidden(self.who, action, &scope.to_string()).into())
     }
@@ -152,7 +154,7 @@ async fn answer(core: &Core, asked: &Asked, body: Body) -> Result<Done, Stop> {
     let mut sent = Bytes::new();
     for _ in 0..MOST_TRIES {
         let authorised = authorise(core, &who, need.as_ref()).await;
-        let (basis, assignment) = match authorised {
+        let (basis, identities, assignment) = match authorised {
             Ok(allowed) => allowed,
             Err(stop) => return Err(recorded(core, asked, &who, api_version, need.as_ref(), stop).await),
         };
@@ -164,7 +166,8 @@ async fn answer(core: &Core, asked: &Asked, body: Body) -> Result<Done, Stop> {
             })?;
         }
         let need = need.as_ref();
-        let call = Call { core, asked, who: &who, api_version, need, basis, assignment, body: sent.clone() };
+        let body = sent.clone();
+        let call = Call { core, asked, who: &who, api_version, need, basis, assignment, identities, body };
         match target.carry_out(&call).await {
             Err(Stop::Conflict) => continue,
             Err(stop) => return Err(recorded(core, asked, &who, api_version, need, stop).await),
@@ -221,14 +224,14 @@ async fn authorise(
     core: &Core,
     who: &Who,
     need: Option<&Need>,
-) -> Result<(Basis, Option<AssignmentId>), Stop> {
+) -> Result<(Basis, Vec<PrincipalId>, Option<AssignmentId>), Stop> {
     let standing = directory::standing(core, who).await?;
     if matches!(standing, Standing::Disabled) {
         return Err(texts::unauthorized(&check::TokenFault::Disabled).into());
     }
     let Some(need) = need else {
         return match standing {
-            Standing::Here(basis) => Ok((basis, None)),
+            Standing::Here { basis, identities } => Ok((basis, identities, None)),
             _ => Err(texts::forbidden(who, "Microsoft.Resources/subscriptions/read", "/").into()),
         };
     };
@@ -238,11 +241,13 @@ async fn authorise(
         .filter(|found| found.value.directory == who.directory)
         .ok_or_else(|| texts::subscription_not_found(&id.to_string()))?;
     let forbidden = || texts::forbidden(who, &need.action, &need.scope.to_string());
-    let Standing::Here(basis) = standing else { return Err(forbidden().into()) };
-    let grants = assignment::grants(core, who.principal, id).await?;
-    let grant = access::decide(&grants, who.principal, &need.scope, Plane::Control, &[&need.action])
+    let Standing::Here { basis, identities } = standing else { return Err(forbidden().into()) };
+    let grants = assignment::held(core, &identities, id).await?;
+    let grant = access::decide_for(&grants, &identities, &need.scope, Plane::Control, &[&need.action])
         .ok_or_else(forbidden)?;
-    Ok((basis.and(&subscription).and(grant), Some(grant.value.id)))
+    let basis = basis.and(&subscription).and(grant);
+    let assignment = grant.value.id;
+    Ok((basis, identities, Some(assignment)))
 }
 
 /// Puts the refusal of a change into the subscription's log, if the caller belongs to its directory. The refusal goes

@@ -76,6 +76,11 @@ pub(crate) fn user_in(directory: DirectoryId, sign_in_name: &str) -> String {
     format!("{directory}/user/{}", sign_in_name.to_lowercase())
 }
 
+/// A group by its name: `DIRECTORY/group/NAME`, in lower case.
+pub(crate) fn group_in(directory: DirectoryId, display_name: &str) -> String {
+    format!("{directory}/group/{}", display_name.to_lowercase())
+}
+
 /// A domain of a directory: `domain/NAME`, in lower case.
 pub(crate) fn domain(name: &str) -> String {
     format!("domain/{name}")

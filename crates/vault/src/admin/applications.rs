@@ -47,6 +47,7 @@ impl Administration {
             display_name: new.display_name.into(),
             disabled: false,
             secrets: vec![secret],
+            shared: false,
             certificates: Vec::new(),
             federations: Vec::new(),
             created: self.core.now(),
@@ -120,6 +121,15 @@ impl Administration {
     pub async fn disable_application(&self, application: ApplicationId) -> Result<(), AdminFault> {
         self.change_application(application, "DisableApplication", |row| {
             row.disabled = true;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Lets every directory's administrators consent to an application, not those of its home alone.
+    pub async fn share_application(&self, application: ApplicationId) -> Result<(), AdminFault> {
+        self.change_application(application, "ShareApplication", |row| {
+            row.shared = true;
             Ok(())
         })
         .await

@@ -113,6 +113,7 @@ impl Administration {
         let principal_type = match found.value.subject {
             Subject::User { .. } => "User",
             Subject::Application { .. } => "ServicePrincipal",
+            Subject::Group {} => "Group",
         };
         let row = AssignmentRow {
             grant,

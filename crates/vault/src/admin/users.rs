@@ -95,7 +95,7 @@ impl Administration {
 fn sign_in_name_of(row: &PrincipalRow) -> Result<String, AdminFault> {
     match &row.subject {
         Subject::User { sign_in_name, .. } => Ok(sign_in_name.clone()),
-        Subject::Application { .. } => {
+        Subject::Application { .. } | Subject::Group {} => {
             Err(AdminFault::Refused("a name of a user that leads to no user".into()))
         }
     }

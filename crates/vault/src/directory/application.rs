@@ -21,6 +21,9 @@ pub(crate) struct ApplicationRow {
     pub(crate) display_name: String,
     pub(crate) disabled: bool,
     pub(crate) secrets: Vec<Secret>,
+    /// Whether every directory may consent to it; else its home alone may, and the operator anywhere.
+    #[serde(default)]
+    pub(crate) shared: bool,
     #[serde(default)]
     pub(crate) certificates: Vec<Certificate>,
     #[serde(default)]

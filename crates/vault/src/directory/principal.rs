@@ -1,4 +1,4 @@
-//! Principals: whoever can hold a right in a directory, a user or an application's service principal.
+//! Principals: whoever can hold a right in a directory, a user, an application's service principal or a group.
 //!
 //! Owns the principal's row and its look-up by name. An object id is never used again, so a right of somebody who was
 //! deleted can never fall to somebody else.
@@ -13,13 +13,30 @@ use crate::directory::secret::Secret;
 use crate::id::{ApplicationId, PrincipalId};
 use crate::schema;
 
-/// One user or service principal.
+/// How many groups a principal may be in: every decision looks at the rights of each.
+pub(crate) const MOST_GROUPS: usize = 20;
+
+/// One user, service principal or group.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct PrincipalRow {
     pub(crate) display_name: String,
     pub(crate) disabled: bool,
     pub(crate) created: Timestamp,
     pub(crate) subject: Subject,
+    /// The groups that it is a member of.
+    #[serde(default)]
+    pub(crate) groups: Vec<PrincipalId>,
+    /// Whether it may change the directory over the wire.
+    #[serde(default)]
+    pub(crate) administrator: bool,
+}
+
+impl PrincipalRow {
+    /// A new principal: enabled, in no group.
+    pub(crate) fn new(display_name: &str, created: Timestamp, subject: Subject) -> Self {
+        let display_name = display_name.into();
+        Self { display_name, disabled: false, created, subject, groups: Vec::new(), administrator: false }
+    }
 }
 
 /// What a principal is.
@@ -30,6 +47,8 @@ pub(crate) enum Subject {
     User { sign_in_name: String, secrets: Vec<Secret> },
     /// An application that was consented in this directory.
     Application { application: ApplicationId },
+    /// Principals with a right in common; which ones they are is in their own rows.
+    Group {},
 }
 
 /// The row that finds a principal by a name that is unique in its directory.

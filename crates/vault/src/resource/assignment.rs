@@ -66,6 +66,19 @@ pub(crate) async fn grants(
     core.all(GRANTS, &format!("{principal}/{subscription}/")).await
 }
 
+/// What a caller holds in a subscription, by himself and by his groups.
+pub(crate) async fn held(
+    core: &Core,
+    identities: &[PrincipalId],
+    subscription: SubscriptionId,
+) -> Result<Vec<Found<Grant>>, StoreError> {
+    let mut held = Vec::new();
+    for identity in identities {
+        held.extend(grants(core, *identity, subscription).await?);
+    }
+    Ok(held)
+}
+
 /// What a principal was given anywhere.
 pub(crate) async fn all_grants(core: &Core, principal: PrincipalId) -> Result<Vec<Found<Grant>>, StoreError> {
     core.all(GRANTS, &format!("{principal}/")).await
@@ -180,6 +193,7 @@ async fn decide(
     let principal_type = match found.value.subject {
         Subject::User { .. } => "User",
         Subject::Application { .. } => "ServicePrincipal",
+        Subject::Group {} => "Group",
     };
     if asked.principal_type.as_ref().is_some_and(|asked| !asked.eq_ignore_ascii_case(principal_type)) {
         let message = format!(

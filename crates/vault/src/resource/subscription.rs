@@ -33,11 +33,11 @@ pub(crate) async fn find(
 
 /// Those in which the caller has any right.
 pub(crate) async fn list(call: &Call<'_>) -> Result<Done, Stop> {
-    let mine: BTreeSet<SubscriptionId> = assignment::all_grants(call.core, call.who.principal)
-        .await?
-        .iter()
-        .map(|grant| grant.value.scope.subscription)
-        .collect();
+    let mut mine = BTreeSet::new();
+    for identity in &call.identities {
+        let grants = assignment::all_grants(call.core, *identity).await?;
+        mine.extend(grants.iter().map(|grant| grant.value.scope.subscription));
+    }
     let mut shapes = Vec::new();
     for id in mine {
         if let Some(found) = find(call.core, id).await?

@@ -207,7 +207,7 @@ async fn stands(core: &Core, claims: &Claims) -> Result<(), No> {
     };
     let own = claims.iss == claims::issuer(&core.settings, claims.tid);
     match directory::standing(core, &who).await? {
-        Standing::Here(_) if own => Ok(()),
+        Standing::Here { .. } if own => Ok(()),
         _ => Err(TokenRefused::no_federation(700_213, "subject", &claims.sub.to_string()).into()),
     }
 }

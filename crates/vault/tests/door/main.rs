@@ -9,6 +9,7 @@ mod changes;
 mod concurrency;
 mod directories;
 mod gate;
+mod graph;
 mod hostile;
 mod imports;
 mod keys;
