@@ -295,7 +295,7 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refused> {
 
 fn kind(fault: &serde_json::Error) -> String {
     let what = match fault.classify() {
-        serde_json::error::Category::Data => "a property is missing or has another type",
+        serde_json::error::Category::Data => "a property is missing, is sent twice, or has another type",
         _ => "it is not JSON",
     };
     format!("{what} (line {}, column {})", fault.line(), fault.column())

@@ -29,6 +29,7 @@ pub(crate) struct Input {
     crv: Option<String>,
     key_ops: Option<Vec<String>>,
     attributes: Option<AttributesInput>,
+    #[serde(deserialize_with = "key::tags", default)]
     tags: Option<BTreeMap<String, String>>,
     release_policy: Given,
     public_exponent: Given,

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Refused, Stop, keys as texts};
 use crate::keys::create::{About, Fresh, Made};
-use crate::keys::key::AttributesInput;
+use crate::keys::key::{self, AttributesInput};
 use crate::keys::kind::{self, Kind};
 use crate::keys::{Call, Given, shape};
 
@@ -21,6 +21,7 @@ pub(crate) struct Input {
     hsm: Option<bool>,
     key: Option<WebKey>,
     attributes: Option<AttributesInput>,
+    #[serde(deserialize_with = "key::tags", default)]
     tags: Option<BTreeMap<String, String>>,
     release_policy: Given,
 }

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{Error as _, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use store::{Batch, StoreError};
 
 use crate::core::{Basis, Core, Found};
@@ -216,6 +217,39 @@ pub(crate) fn key_ops(asked: &[String]) -> Result<Vec<KeyOp>, Refused> {
         }
     }
     Ok(KeyOp::ALL.iter().copied().filter(|op| asked.iter().any(|word| word == word_of(*op))).collect())
+}
+
+/// Reads tags, if there are any. A name that is sent twice is refused: nobody can tell which value was meant.
+pub(crate) fn tags<'de, D: Deserializer<'de>>(from: D) -> Result<Option<BTreeMap<String, String>>, D::Error> {
+    Ok(Option::<Tags>::deserialize(from)?.map(|Tags(tags)| tags))
+}
+
+struct Tags(BTreeMap<String, String>);
+
+impl<'de> Deserialize<'de> for Tags {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(TagsVisitor)
+    }
+}
+
+struct TagsVisitor;
+
+impl<'de> Visitor<'de> for TagsVisitor {
+    type Value = Tags;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("tags")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Tags, A::Error> {
+        let mut tags = BTreeMap::new();
+        while let Some((name, value)) = map.next_entry()? {
+            if tags.insert(name, value).is_some() {
+                return Err(A::Error::custom("a tag is sent twice"));
+            }
+        }
+        Ok(Tags(tags))
+    }
 }
 
 pub(crate) fn check_tags(tags: &BTreeMap<String, String>) -> Result<(), Refused> {

@@ -17,6 +17,7 @@ use crate::schema::KEY_VERSIONS;
 pub(crate) struct RawInput {
     key_ops: Option<Vec<String>>,
     attributes: Option<AttributesInput>,
+    #[serde(deserialize_with = "key::tags", default)]
     tags: Option<BTreeMap<String, String>>,
     release_policy: Given,
 }

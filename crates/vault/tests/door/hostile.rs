@@ -7,7 +7,7 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::json;
 use tower::ServiceExt;
 
-use crate::world::{SUFFIX, World, token};
+use crate::world::{SUFFIX, World, send, token};
 
 /// Segments that come near to something, and segments that come near to nothing.
 fn segment() -> impl Strategy<Value = String> {
@@ -155,4 +155,36 @@ async fn the_host_of_the_uri_counts_before_the_header() {
     let request =
         Request::builder().uri(uri).header("host", "login.vault.localhost").body(Body::empty()).unwrap();
     assert_eq!(world.router.clone().oneshot(request).await.unwrap().status(), 401);
+}
+
+#[tokio::test]
+async fn what_is_sent_twice_is_refused_because_nobody_can_tell_which_was_meant() {
+    let world = World::new().await;
+    let officer = world.officer().await;
+    officer.make("k").await;
+    let before = officer.get("/keys/k").await.ok();
+    for (method, path, body) in [
+        ("POST", "/keys/new/create", r#"{"kty":"RSA","kty":"EC"}"#),
+        ("POST", "/keys/new/create", r#"{"kty":"EC","tags":{"a":"1","a":"2"}}"#),
+        ("POST", "/keys/new/create", r#"{"kty":"EC","attributes":{"exp":1895600000,"exp":1995600000}}"#),
+        ("PUT", "/keys/new", r#"{"key":{"kty":"EC"},"key":{"kty":"RSA"}}"#),
+        ("PUT", "/keys/new", r#"{"key":{"kty":"EC","crv":"P-256","d":"AQ","d":"Ag"}}"#),
+        ("PATCH", "/keys/k/", r#"{"tags":{"a":"1","a":"1"}}"#),
+        ("PATCH", "/keys/k/", r#"{"attributes":{"enabled":false,"enabled":true}}"#),
+        ("POST", "/keys/k//unwrapkey", r#"{"alg":"RSA1_5","alg":"RSA-OAEP-256","value":"AQ"}"#),
+        ("POST", "/keys/restore", r#"{"value":"AQ","value":"Ag"}"#),
+        ("PUT", "/keys/k/rotationpolicy", r#"{"attributes":{"expiryTime":"P90D","expiryTime":"P1Y"}}"#),
+        ("PUT", "/keys/k/rotationpolicy", r#"{"lifetimeActions":[],"lifetimeActions":[]}"#),
+    ] {
+        let asked = Request::builder()
+            .method(method)
+            .uri(format!("{path}?api-version=2025-07-01"))
+            .header("host", &officer.host)
+            .header("authorization", format!("Bearer {}", officer.token));
+        let refused = send(&world.router, asked.body(Body::from(body)).unwrap()).await;
+        refused.refused(400, "BadParameter", "");
+        assert!(refused.message().contains("sent twice"), "{body}: {}", refused.message());
+    }
+    assert_eq!(officer.get("/keys/k").await.ok(), before);
+    officer.get("/keys/new").await.refused(404, "KeyNotFound", "");
 }

@@ -14,8 +14,10 @@ use azure_core::http::{AsyncRawResponse, ClientOptions, HttpClient, Request, Ret
 use azure_identity::{ClientSecretCredential, ClientSecretCredentialOptions};
 use azure_security_keyvault_keys::models::{
     CreateKeyParameters, CurveName, EncryptionAlgorithm, ImportKeyParameters, JsonWebKey, KeyAttributes,
-    KeyClientUnwrapKeyOptions, KeyOperationParameters, KeyType, RestoreKeyParameters, SignParameters,
-    SignatureAlgorithm, UpdateKeyPropertiesParameters, VerifyParameters,
+    KeyClientUnwrapKeyOptions, KeyOperationParameters, KeyRotationPolicy, KeyRotationPolicyAction,
+    KeyRotationPolicyAttributes, KeyType, LifetimeAction, LifetimeActionTrigger, LifetimeActionType,
+    RestoreKeyParameters, SignParameters, SignatureAlgorithm, UpdateKeyPropertiesParameters,
+    VerifyParameters,
 };
 use azure_security_keyvault_keys::{KeyClient, KeyClientOptions, ResourceExt, ResourceId};
 use http_body_util::BodyExt;
@@ -217,4 +219,48 @@ async fn a_key_on_a_curve_is_made_and_imported_signs_and_verifies() {
         let answer = client.verify("k", &version, asked.try_into().unwrap(), None).await.unwrap();
         assert_eq!(answer.into_model().unwrap().value, Some(good));
     }
+}
+
+#[tokio::test]
+async fn a_key_gets_a_rotation_policy_and_is_rotated() {
+    let world = World::new().await;
+    let first = world.officer().await.make("k").await;
+    world.manage().assign(&world.contoso.vault_path(), &world.contoso.service, OFFICER, 3).await.ok();
+    let client = client(&world);
+    let kinds = |policy: KeyRotationPolicy| -> Vec<(KeyRotationPolicyAction, LifetimeActionTrigger)> {
+        let actions = policy.lifetime_actions.unwrap().into_iter();
+        actions.map(|it| (it.action.unwrap().type_prop.unwrap(), it.trigger.unwrap())).collect()
+    };
+    let default = client.get_key_rotation_policy("k", None).await.unwrap().into_model().unwrap();
+    assert!(default.attributes.as_ref().unwrap().expiry_time.is_none());
+    let default = kinds(default);
+    assert_eq!((&default[0].0, default.len()), (&KeyRotationPolicyAction::Notify, 1));
+    assert_eq!(default[0].1.time_before_expiry.as_deref(), Some("P30D"));
+
+    let rotate = LifetimeAction {
+        action: Some(LifetimeActionType { type_prop: Some(KeyRotationPolicyAction::Rotate) }),
+        trigger: Some(LifetimeActionTrigger { time_after_create: Some("P90D".into()), ..Default::default() }),
+    };
+    let asked = KeyRotationPolicy {
+        attributes: Some(KeyRotationPolicyAttributes {
+            expiry_time: Some("P1Y".into()),
+            ..Default::default()
+        }),
+        lifetime_actions: Some(vec![rotate]),
+        ..Default::default()
+    };
+    let set = client.update_key_rotation_policy("k", asked.try_into().unwrap(), None).await.unwrap();
+    let set = set.into_model().unwrap();
+    assert_eq!(set.id.as_deref(), Some("https://contoso-ck-a1.vault.localhost/keys/k/rotationpolicy"));
+    let attributes = set.attributes.clone().unwrap();
+    assert_eq!(attributes.expiry_time.as_deref(), Some("P1Y"));
+    assert_eq!(attributes.created.unwrap().unix_timestamp(), 1_795_521_600);
+    assert_eq!(kinds(set).len(), 2);
+
+    let rotated = client.rotate_key("k", None).await.unwrap().into_model().unwrap();
+    assert_ne!(rotated.resource_id().unwrap().version.as_deref(), Some(first.as_str()));
+    let attributes = rotated.attributes.unwrap();
+    assert_eq!((attributes.expires.unwrap() - attributes.created.unwrap()).whole_days(), 365);
+    let missing = client.rotate_key("none", None).await.unwrap_err();
+    assert_eq!(refusal(&missing), (404, "KeyNotFound".into(), None));
 }

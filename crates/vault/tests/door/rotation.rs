@@ -4,7 +4,7 @@ use freehold_vault::Log;
 use http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::world::{CRYPTO_USER, Keys, SECRET, World, request, send, user, value, version};
+use crate::world::{CRYPTO_USER, Keys, SECRET, World, request, send, user, value, vault_body, version};
 
 const NOW: i64 = 1_795_521_600;
 
@@ -202,6 +202,39 @@ async fn rotation_needs_rights_of_its_own() {
             "{}",
             refused.message()
         );
+    }
+}
+
+#[tokio::test]
+async fn in_a_vault_by_access_policies_rotation_has_permissions_of_its_own() {
+    let world = World::new().await;
+    world.officer().await.make("k").await;
+    let mut body = vault_body(&world.contoso);
+    body["properties"]["enableRbacAuthorization"] = json!(false);
+    let officer = &world.contoso.officer;
+    let permissions = ["rotate", "getrotationpolicy", "setrotationpolicy", "release"];
+    for allowed in permissions {
+        body["properties"]["accessPolicies"] = json!([{"tenantId": world.contoso.directory,
+            "objectId": officer.principal, "permissions": {"keys": [allowed]}}]);
+        world.manage().put(&world.contoso.vault_path(), &body).await.ok();
+        let officer = world.officer().await;
+        let release = json!({"target": "x"});
+        let release = officer.call(Method::POST, "/keys/k/release", Some(&release)).await;
+        for (permission, answer) in permissions.into_iter().zip([
+            rotate(&officer, "k").await,
+            officer.get("/keys/k/rotationpolicy").await,
+            set(&officer, "k", yearly()).await,
+            release,
+        ]) {
+            if permission != allowed {
+                answer.refused(403, "Forbidden", "ForbiddenByPolicy");
+                assert!(answer.message().contains(&format!("have keys {permission} permission")));
+            } else if permission == "release" {
+                answer.refused(403, "Forbidden", "KeyOperationForbidden");
+            } else {
+                answer.ok();
+            }
+        }
     }
 }
 

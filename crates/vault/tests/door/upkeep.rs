@@ -196,6 +196,24 @@ async fn a_deleted_key_is_not_rotated_and_catches_up_when_it_is_back() {
 }
 
 #[tokio::test]
+async fn the_keys_of_a_deleted_vault_wait_for_its_recovery() {
+    let world = World::new().await;
+    let officer = world.officer().await;
+    officer.make("k").await;
+    set(&officer, "k", json!({"timeAfterCreate": "P7D"}), None).await;
+    let path = world.contoso.vault_path();
+    world.manage().call(Method::DELETE, &path, None).await.ok();
+    world.clock.advance(days(30));
+    assert_eq!(world.vault.rotate_due().await, 0);
+    assert_eq!((versions(&world).await, due(&world).await.len()), (1, 2), "the key's row and the vault's");
+    let mut body = crate::world::vault_body(&world.contoso);
+    body["properties"]["createMode"] = json!("recover");
+    world.manage().put(&path, &body).await.ok();
+    assert_eq!((world.vault.rotate_due().await, world.vault.rotate_due().await), (1, 0));
+    assert_eq!(versions(&world).await, 2);
+}
+
+#[tokio::test]
 async fn a_key_that_is_destroyed_at_once_is_not_due_any_more() {
     let world = World::with(false).await;
     let officer = world.officer().await;
