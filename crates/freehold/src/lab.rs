@@ -267,7 +267,7 @@ fn wiring(options: &Options) -> Wiring {
 }
 
 /// The certificate of every listener of the run, and the authority that COMMAND is told to trust.
-fn certificate(wiring: &Wiring) -> Result<(Certificate, String), Failure> {
+pub fn certificate(wiring: &Wiring) -> Result<(Certificate, String), Failure> {
     let host = |name: &str| name.split(':').next().unwrap_or(name).to_owned();
     let mut domains = vec!["localhost".to_owned(), wiring.vault.host().to_owned()];
     domains.extend(ServiceHosts::of(&wiring.vault).all().map(host));

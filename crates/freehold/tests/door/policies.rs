@@ -149,3 +149,22 @@ async fn a_key_outside_the_allowed_domains_is_refused_before_anybody_is_called()
     assert!(refused.body["detail"].as_str().is_some_and(|why| why.contains("2 to 900")), "{}", refused.body);
     world.end().await;
 }
+
+#[tokio::test]
+async fn a_policy_works_on_keys_under_the_names_of_the_public_cloud() {
+    let world = World::under_public_names().await;
+    let contoso = world.customer("contoso").await;
+    let keys = world.keys(&contoso).await;
+    assert!(keys.iter().all(|key| key.contains(".vault.azure.net/keys/mail/")), "{keys:?}");
+    let made = policy(&world, &contoso, &keys).await;
+    assert_eq!(made["state"], json!("active"));
+    let at = |path: &str| format!("/v1/tenants/{}{path}", contoso.id);
+    let mailbox = json!({ "kind": "mailbox", "name": "alice@contoso.com" });
+    let mailbox = world.post(&at("/containers"), &contoso.token, mailbox).await.good();
+    let place = at(&format!("/containers/{}", mailbox["id"].as_str().expect("an id")));
+    let assigned = json!({ "policyId": made["id"] });
+    world.call(Method::PUT, &format!("{place}/policy"), &contoso.token, Some(assigned)).await.good();
+    let after = world.post(&format!("{place}/rewrap"), &contoso.token, json!({})).await.good();
+    assert_eq!((&after["effectivePolicyId"], &after["pending"]), (&made["id"], &json!(false)));
+    world.end().await;
+}

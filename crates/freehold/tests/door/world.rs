@@ -8,15 +8,16 @@ use freehold::certificates::Certificate;
 use freehold::cli::Flags;
 use freehold::clock::SystemClock;
 use freehold::config::Config;
+use freehold::folder::DataFolder;
 use freehold::layout::Layout;
-use freehold::node::{API_APPLICATION, APPLICATIONS, Edge, Entrance, Lab, VAULT_SUFFIX, Wiring};
+use freehold::node::{API_APPLICATION, APPLICATIONS, Edge, Entrance, Lab, Wiring};
 use freehold::random::SystemRandom;
 use freehold::wire::{self, Names, Person};
 use model::id::DirectoryId;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use vault::{CRYPTO_OFFICER, ENCRYPTION_USER, NewSubscription, PrincipalId};
+use vault::{CRYPTO_OFFICER, ENCRYPTION_USER, NewSubscription, PUBLIC_SUFFIX, PrincipalId};
 use zeroize::Zeroizing;
 
 /// The feature of a subscription whose vaults keep what is deleted.
@@ -76,6 +77,16 @@ pub(crate) struct Customer {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::wired(Wiring::lab()).await
+    }
+
+    /// The same under the names of Azure's public cloud, as in `freehold lab`.
+    pub(crate) async fn under_public_names() -> Self {
+        let vault = PUBLIC_SUFFIX.parse().expect("a suffix");
+        Self::wired(Wiring { vault, ..Wiring::lab() }).await
+    }
+
+    async fn wired(wiring: Wiring) -> Self {
         let folder = TempDir::new().expect("a folder");
         let data = folder.path().join("data");
         let flags = Flags {
@@ -85,11 +96,20 @@ impl World {
         };
         let config = Config::load(&flags, std::iter::empty()).expect("a configuration");
         let edge = Edge { clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) };
-        let wiring = Wiring::lab();
-        let lab = Lab::open(Layout::new(&config), &edge, &wiring, &[]).await.expect("a lab");
-        let entrance = Entrance::open(&config, &lab.layout, &wiring, &lab.service, &lab.http, &edge);
-        let entrance = entrance.expect("an entrance");
-        let shown = Certificate::kept_service(&lab.layout.tls()).expect("a certificate");
+        let layout = Layout::new(&config);
+        let (lab, entrance, shown) = if wiring.vault.host() == PUBLIC_SUFFIX {
+            let (shown, _) = freehold::lab::certificate(&wiring).expect("a certificate");
+            let held = DataFolder::of_lab(layout).expect("a folder");
+            let lab = Lab::showing(&shown, held, &edge, &wiring, &[]).await.expect("a lab");
+            let (service, http) = (&lab.service, &lab.http);
+            let entrance = Entrance::showing(&shown, &config, &lab.layout, &wiring, service, http, &edge);
+            (lab, entrance.expect("an entrance"), shown)
+        } else {
+            let lab = Lab::open(layout, &edge, &wiring, &[]).await.expect("a lab");
+            let entrance = Entrance::open(&config, &lab.layout, &wiring, &lab.service, &lab.http, &edge);
+            let shown = Certificate::kept_service(&lab.layout.tls()).expect("a certificate");
+            (lab, entrance.expect("an entrance"), shown)
+        };
         let names = Names::new(vec![("localhost".into(), entrance.address())]);
         let http = wire::client(shown.trust(), names).expect("a client");
         let base = format!("https://localhost:{}", entrance.address().port());
@@ -135,7 +155,7 @@ impl World {
         let admin = self.lab.customers.vault.administration();
         let made = admin.create_user(directory, name, name, Duration::from_secs(3600)).await;
         let (id, secret): (_, Zeroizing<String>) = made.expect("a user");
-        let person = Person::user(&self.lab.http, VAULT_SUFFIX, directory, name, secret);
+        let person = Person::user(&self.lab.http, &self.lab.customers.suffix, directory, name, secret);
         let token = person.token(&audience()).await.expect("a token");
         (id, person, token)
     }
