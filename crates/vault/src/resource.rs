@@ -4,7 +4,9 @@
 //! `path`), then the handler; what changes something is in the subscription's log, in the same transaction.
 
 pub(crate) mod assignment;
+mod endpoints;
 pub(crate) mod feature;
+pub(crate) mod filter;
 pub(crate) mod geography;
 pub(crate) mod group;
 pub(crate) mod list;
@@ -31,7 +33,8 @@ use crate::id::{AssignmentId, PrincipalId, SubscriptionId};
 use crate::log::{Event, Outcome};
 use crate::reply::{Reply, Response};
 use crate::request::{self, Asked, BodyFault};
-use crate::resource::path::{Need, Target};
+use crate::resource::filter::Term;
+use crate::resource::path::{Need, Target, Verb};
 use crate::token::check::{self, Who};
 
 /// How often a call is decided anew when other changes come first.
@@ -142,6 +145,9 @@ pub(crate) async fn serve(core: &Core, asked: &Asked, body: Body) -> Response {
 }
 
 async fn answer(core: &Core, asked: &Asked, body: Body) -> Result<Done, Stop> {
+    if let Some(shape) = endpoints::answer(core, asked) {
+        return Ok(Done::ok(shape));
+    }
     let audience = core.settings.management_audience();
     let who = check::check(core, asked.authorization.as_ref(), &audience, None)
         .map_err(|fault| texts::unauthorized(&fault))?;
@@ -191,6 +197,19 @@ impl Target {
         match self {
             Self::Subscriptions => subscription::list(call).await,
             Self::Subscription(id) => subscription::show(call, *id).await,
+            Self::Tenants => subscription::tenants(call).await,
+            Self::Locations(id) => Ok(geography::list(*id)),
+            Self::Groups(id) => group::list(call, *id).await,
+            Self::Resources(scope) => vault::lists::short(call, scope).await,
+            Self::Vaults(scope) => vault::lists::whole(call, scope).await,
+            Self::NameAvailability(_) => vault::lists::check_name_availability(call).await,
+            Self::Providers(id) => provider::list(call, *id).await,
+            Self::Features { subscription, namespace } => {
+                feature::list(call, *subscription, namespace.as_deref()).await
+            }
+            Self::RoleAssignments(scope) => assignment::list(call, scope).await,
+            Self::Group(scope) if method == Method::HEAD => group::exists(call, scope).await,
+            Self::Group(scope) if method == Method::DELETE => group::delete(call, scope).await,
             Self::Group(scope) if method == Method::GET => group::show(call, scope).await,
             Self::Group(scope) => group::put(call, scope).await,
             Self::Vault(scope) if method == Method::GET => vault::show(call, scope).await,
@@ -205,10 +224,16 @@ impl Target {
             }
             Self::Vault(scope) => vault::put(call, scope).await,
             Self::Policies { scope, change } => policy::put(call, scope, *change).await,
-            Self::Feature(at) if method == Method::GET => feature::show(call, at).await,
-            Self::Feature(at) => feature::register(call, at).await,
-            Self::Provider(at) if method == Method::GET => provider::show(call, at).await,
-            Self::Provider(at) => provider::register(call, at).await,
+            Self::Feature(at) => match at.verb {
+                Verb::Show => feature::show(call, at).await,
+                Verb::Register => feature::register(call, at).await,
+                Verb::Unregister => feature::unregister(call, at).await,
+            },
+            Self::Provider(at) => match at.verb {
+                Verb::Show => provider::show(call, at).await,
+                Verb::Register => provider::register(call, at).await,
+                Verb::Unregister => provider::unregister(call, at).await,
+            },
             Self::RoleDefinitions { scope, id } => definitions(call, scope.as_ref(), id.as_deref()),
             Self::RoleAssignment { scope, id } => match *method {
                 Method::GET => assignment::show(call, scope, id).await,
@@ -242,6 +267,9 @@ async fn authorise(
         .ok_or_else(|| texts::subscription_not_found(&id.to_string()))?;
     let forbidden = || texts::forbidden(who, &need.action, &need.scope.to_string());
     let Standing::Here { basis, identities } = standing else { return Err(forbidden().into()) };
+    if need.filtered {
+        return Ok((basis.and(&subscription), identities, None));
+    }
     let grants = assignment::held(core, &identities, id).await?;
     let grant = access::decide_for(&grants, &identities, &need.scope, Plane::Control, &[&need.action])
         .ok_or_else(forbidden)?;
@@ -261,7 +289,7 @@ async fn recorded(
     stop: Stop,
 ) -> Stop {
     let (Stop::Refused(refused), Some(need)) = (&stop, need) else { return stop };
-    if asked.method == Method::GET || refused.code == "SubscriptionNotFound" {
+    if asked.method == Method::GET || asked.method == Method::HEAD || refused.code == "SubscriptionNotFound" {
         return stop;
     }
     let outcome = Outcome { status: refused.status, refusal: Some((refused.code, refused.inner)) };
@@ -302,34 +330,18 @@ fn definitions(call: &Call<'_>, scope: Option<&Scope>, id: Option<&str>) -> Resu
         let role = role::by_id(id).ok_or_else(|| texts::role_not_found(id))?;
         return Ok(Done::ok(role.shape(scope)));
     }
-    let name = match call.asked.query("$filter") {
-        None => None,
-        Some(filter) => Some(role_name(filter).ok_or_else(|| {
-            texts::bad_request("The filter is not supported. The supported filter is: roleName eq '{value}'.")
-        })?),
-    };
-    let roles =
-        role::all().iter().filter(|role| name.is_none_or(|name| role.name.eq_ignore_ascii_case(name)));
+    let mut name: Option<String> = None;
+    for term in filter::parse(call.asked.query("$filter"))? {
+        match term {
+            Term::Equals(field, value) if field == "rolename" => name = Some(value),
+            // Every role that there is can be given at every scope.
+            Term::Call(function, None) if function == "atscopeandbelow" || function == "atscope" => {}
+            Term::Equals(field, value) if field == "type" && value.eq_ignore_ascii_case("BuiltInRole") => {}
+            _ => return Err(filter::refused().into()),
+        }
+    }
+    let named = |role: &&role::Role| name.as_ref().is_none_or(|name| role.name.eq_ignore_ascii_case(name));
+    let roles = role::all().iter().filter(named);
     let shapes: Vec<Value> = roles.map(|role| role.shape(scope)).collect();
     Ok(Done::ok(serde_json::json!({ "value": shapes })))
-}
-
-fn role_name(filter: &str) -> Option<&str> {
-    let (field, value) = filter.trim().split_once(" eq ")?;
-    let value = value.trim().strip_prefix('\'')?.strip_suffix('\'')?;
-    field.trim().eq_ignore_ascii_case("roleName").then_some(value)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_filter_names_a_role() {
-        assert_eq!(role_name("roleName eq 'Key Vault Reader'"), Some("Key Vault Reader"));
-        assert_eq!(role_name(" rolename  eq  'x' "), Some("x"));
-        assert_eq!(role_name("type eq 'x'"), None);
-        assert_eq!(role_name("roleName eq x"), None);
-        assert_eq!(role_name("roleName"), None);
-    }
 }

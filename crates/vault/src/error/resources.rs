@@ -90,6 +90,12 @@ pub(crate) fn group_not_found(group: &str) -> Refused {
     refused(StatusCode::NOT_FOUND, "ResourceGroupNotFound", message)
 }
 
+pub(crate) fn group_is_being_deleted(group: &str) -> Refused {
+    let message =
+        format!("The resource group '{group}' is in deprovisioning state and cannot perform this operation.");
+    refused(StatusCode::CONFLICT, "ResourceGroupBeingDeleted", message)
+}
+
 pub(crate) fn vault_not_found(vault: &str, group: &str) -> Refused {
     let message = format!(
         "The Resource 'Microsoft.KeyVault/vaults/{vault}' under resource group '{group}' was not found. For more \
@@ -161,9 +167,22 @@ pub(crate) fn provider_not_found(namespace: &str) -> Refused {
     refused(StatusCode::NOT_FOUND, "InvalidResourceNamespace", message)
 }
 
+pub(crate) fn provider_in_use(namespace: &str) -> Refused {
+    let message = format!("The resource namespace '{namespace}' is in use and cannot be unregistered.");
+    refused(StatusCode::CONFLICT, "CannotUnregisterProvider", message)
+}
+
 pub(crate) fn feature_not_found(feature: &str) -> Refused {
     let message = format!("The feature '{feature}' could not be found.");
     refused(StatusCode::NOT_FOUND, "FeatureNotFound", message)
+}
+
+/// The mandatory retention period protects against the subscription's own owner, too.
+pub(crate) fn feature_stays(feature: &str) -> Refused {
+    let message = format!(
+        "The feature '{feature}' is registered for this subscription, and only the operator can undo that."
+    );
+    refused(StatusCode::CONFLICT, "FeatureUnregistrationUnsupported", message)
 }
 
 pub(crate) fn purge_protection_is_for_ever() -> Refused {

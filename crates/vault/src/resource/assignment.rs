@@ -13,8 +13,9 @@ use crate::core::{Basis, Core, Found};
 use crate::directory::principal::{self, Subject};
 use crate::error::{Refused, Stop, resources as texts};
 use crate::id::{AssignmentId, PrincipalId, SubscriptionId};
+use crate::resource::filter::Term;
 use crate::resource::role::{self, Role};
-use crate::resource::{Call, Done, group, vault};
+use crate::resource::{Call, Done, filter, group, list, vault};
 use crate::schema::{ASSIGNMENTS, GRANTS};
 
 /// The most assignments of one principal in one subscription; a decision reads them all.
@@ -121,6 +122,31 @@ pub(crate) async fn show(call: &Call<'_>, scope: &Scope, id: &str) -> Result<Don
     Ok(Done::ok(shape(&found.value)))
 }
 
+/// The assignments that matter at a scope: those above, at and below it; `atScope()` leaves out those below.
+pub(crate) async fn list(call: &Call<'_>, scope: &Scope) -> Result<Done, Stop> {
+    let (mut below, mut of) = (true, None);
+    for term in filter::parse(call.asked.query("$filter"))? {
+        match term {
+            Term::Call(name, None) if name == "atscope" => below = false,
+            Term::Call(name, Some(value)) if name == "assignedto" => of = Some(principal_of(&value)?),
+            Term::Equals(field, value) if field == "principalid" => of = Some(principal_of(&value)?),
+            _ => return Err(filter::refused().into()),
+        }
+    }
+    let keep = |row: &AssignmentRow| {
+        let at = &row.grant.scope;
+        of.is_none_or(|of| row.grant.principal == of) && (at.covers(scope) || (below && scope.covers(at)))
+    };
+    let prefix = Scope::subscription(scope.subscription).rows();
+    let page = list::page(call, ASSIGNMENTS, &prefix, keep).await?;
+    let shapes = page.found.iter().map(|found| shape(&found.value)).collect();
+    Ok(page.shown(shapes))
+}
+
+fn principal_of(text: &str) -> Result<PrincipalId, Refused> {
+    text.parse().map_err(|_| texts::bad_request("The principal ID must be a GUID."))
+}
+
 pub(crate) async fn put(call: &Call<'_>, scope: &Scope, id: &str) -> Result<Done, Stop> {
     let id: AssignmentId =
         id.parse().map_err(|_| texts::bad_request("The role assignment ID must be a GUID."))?;
@@ -184,8 +210,7 @@ async fn decide(
         return Err(texts::bad_request("The description is too long.").into());
     }
     let role = role_of(&asked.role_definition_id)?;
-    let bad_principal = || texts::bad_request("The principal ID must be a GUID.");
-    let principal: PrincipalId = asked.principal_id.parse().map_err(|_| bad_principal())?;
+    let principal = principal_of(&asked.principal_id)?;
     let directory = call.who.directory;
     let found = principal::find(call.core, directory, principal)
         .await?
@@ -221,7 +246,8 @@ async fn exists(core: &Core, scope: &Scope) -> Result<Basis, Stop> {
         return Ok(vault::find_at(core, scope).await?.ok_or_else(missing)?.basis());
     }
     if scope.group.is_some() {
-        return Ok(group::find(core, scope).await?.ok_or_else(missing)?.basis());
+        let found = group::find(core, scope).await?.filter(|found| !found.value.deleting);
+        return Ok(found.ok_or_else(missing)?.basis());
     }
     Ok(Basis::default())
 }

@@ -71,6 +71,32 @@ pub(crate) async fn register(call: &Call<'_>, at: &FeatureAt) -> Result<Done, St
     Ok(Done::ok(shape(at.subscription, state)))
 }
 
+/// Takes back a registration that waits. A completed one stays: the period that keys are protected for is not the owner's to end.
+pub(crate) async fn unregister(call: &Call<'_>, at: &FeatureAt) -> Result<Done, Stop> {
+    known(at)?;
+    let Some(found) = find(call.core, at.subscription).await? else {
+        return Ok(Done::ok(shape(at.subscription, State::NotRegistered)));
+    };
+    if found.value.state == State::Registered {
+        return Err(texts::feature_stays(MANDATORY_RETENTION).into());
+    }
+    call.commit(call.batch_on(found.basis()).delete(FEATURES, found.key)).await?;
+    Ok(Done::ok(shape(at.subscription, State::NotRegistered)))
+}
+
+/// The features of all providers, or of one.
+pub(crate) async fn list(
+    call: &Call<'_>,
+    subscription: SubscriptionId,
+    namespace: Option<&str>,
+) -> Result<Done, Stop> {
+    let state = find(call.core, subscription).await?.map_or(State::NotRegistered, |found| found.value.state);
+    let of_resources =
+        namespace.is_none_or(|namespace| namespace.eq_ignore_ascii_case("Microsoft.Resources"));
+    let shapes: Vec<Value> = of_resources.then(|| shape(subscription, state)).into_iter().collect();
+    Ok(Done::ok(json!({ "value": shapes })))
+}
+
 fn known(at: &FeatureAt) -> Result<(), Stop> {
     if at.name.eq_ignore_ascii_case(MANDATORY_RETENTION) {
         return Ok(());

@@ -2,9 +2,31 @@
 //!
 //! Owns the table. A region that it does not know, for example one of an operator's own, is a geography of its own.
 
+use serde_json::{Value, json};
+
+use crate::id::SubscriptionId;
+use crate::resource::Done;
+
 /// The geography of a region, both in lower case without spaces.
 pub(crate) fn of(region: &str) -> &str {
     TABLE.iter().find(|(_, regions)| regions.contains(&region)).map_or(region, |(geography, _)| geography)
+}
+
+/// The regions as a subscription lists them. A vault may be made in any other region too, for an operator names his own.
+pub(crate) fn list(subscription: SubscriptionId) -> Done {
+    let regions =
+        TABLE.iter().flat_map(|(geography, regions)| regions.iter().map(move |name| (geography, name)));
+    let shape = |(geography, name): (&&str, &&str)| {
+        json!({
+            "id": format!("/subscriptions/{subscription}/locations/{name}"),
+            "name": name,
+            "type": "Region",
+            "displayName": name,
+            "regionalDisplayName": name,
+            "metadata": { "regionType": "Physical", "geography": geography },
+        })
+    };
+    Done::ok(json!({ "value": regions.map(shape).collect::<Vec<Value>>() }))
 }
 
 #[rustfmt::skip]

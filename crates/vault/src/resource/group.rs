@@ -1,20 +1,23 @@
 //! Resource groups: the folder between a subscription and its vaults.
 //!
-//! Owns the row, the name's rule, and PUT and GET.
+//! Owns the row, the name's rule, and what is done with a group.
 
 use std::collections::BTreeMap;
 
 use model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::StoreError;
+use store::{Batch, Cause, StoreError};
 
-use crate::access::Scope;
+use crate::access::{self, Plane, Scope};
 use crate::core::{Core, Found};
 use crate::error::{Refused, Stop, resources as texts};
-use crate::resource::{Call, Done};
+use crate::id::SubscriptionId;
+use crate::resource::vault::life;
+use crate::resource::{Call, Done, assignment, list};
 use crate::schema::{self, RESOURCE_GROUPS};
 
+const READ: &str = "Microsoft.Resources/subscriptions/resourceGroups/read";
 /// The longest name of a group.
 const LONGEST_NAME: usize = 90;
 /// The most tags of a resource, and the longest name and value of one.
@@ -28,6 +31,9 @@ pub(crate) struct GroupRow {
     pub(crate) location: String,
     pub(crate) tags: BTreeMap<String, String>,
     pub(crate) created: Timestamp,
+    /// Its deletion has begun: nothing new comes into it.
+    #[serde(default)]
+    pub(crate) deleting: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -57,9 +63,10 @@ pub(crate) async fn put(call: &Call<'_>, scope: &Scope) -> Result<Done, Stop> {
     let found = find(call.core, scope).await?;
     let (batch, row) = match &found {
         None => {
-            let row = GroupRow { name, location, tags, created: call.core.now() };
+            let row = GroupRow { name, location, tags, created: call.core.now(), deleting: false };
             (call.batch().expect_absent(RESOURCE_GROUPS, &key), row)
         }
+        Some(found) if found.value.deleting => return Err(texts::group_is_being_deleted(&name).into()),
         Some(found) if found.value.location != location => {
             return Err(texts::location_differs(&found.value.name, &found.value.location, &location).into());
         }
@@ -72,6 +79,43 @@ pub(crate) async fn put(call: &Call<'_>, scope: &Scope) -> Result<Done, Stop> {
     call.commit(batch.put(RESOURCE_GROUPS, key, &row)).await?;
     let shape = shape(scope, &row);
     Ok(if found.is_some() { Done::ok(shape) } else { Done::created(shape) })
+}
+
+/// Whether it is there, without a body.
+pub(crate) async fn exists(call: &Call<'_>, scope: &Scope) -> Result<Done, Stop> {
+    let name = scope.group.as_deref().unwrap_or_default();
+    find(call.core, scope).await?.ok_or_else(|| texts::group_not_found(name))?;
+    Ok(Done::nothing())
+}
+
+/// The groups of a subscription that the caller may read.
+pub(crate) async fn list(call: &Call<'_>, subscription: SubscriptionId) -> Result<Done, Stop> {
+    let grants = assignment::held(call.core, &call.identities, subscription).await?;
+    let visible = |row: &GroupRow| {
+        let at = Scope::group(subscription, &row.name);
+        access::decide_for(&grants, &call.identities, &at, Plane::Control, &[READ]).is_some()
+    };
+    let prefix = schema::in_subscription(subscription, "");
+    let page = list::page(call, RESOURCE_GROUPS, &prefix, visible).await?;
+    let at = Scope::subscription(subscription);
+    let shapes = page.found.iter().map(|found| shape(&at, &found.value)).collect();
+    Ok(page.shown(shapes))
+}
+
+/// Deletes a group with its vaults, which are set aside like every deleted vault. It first says so in the row, so that nothing
+/// comes into it meanwhile; whoever repeats a deletion that was interrupted goes on with it.
+pub(crate) async fn delete(call: &Call<'_>, scope: &Scope) -> Result<Done, Stop> {
+    let (core, name) = (call.core, scope.group.as_deref().unwrap_or_default());
+    let found = find(core, scope).await?.ok_or_else(|| texts::group_not_found(name))?;
+    if !found.value.deleting {
+        let row = GroupRow { deleting: true, ..found.value.clone() };
+        call.commit(call.batch_on(found.basis()).put(RESOURCE_GROUPS, found.key.clone(), &row)).await?;
+    }
+    life::delete_all(core, scope).await?;
+    assignment::clear(core, scope).await?;
+    let batch = Batch::new().delete(RESOURCE_GROUPS, found.key);
+    core.store.commit(batch, Cause::Housekeeping("a resource group is empty and its deletion ends")).await?;
+    Ok(Done::empty())
 }
 
 /// Letters, digits, `-`, `_`, `.` and parentheses, not ending in a dot.
@@ -109,7 +153,7 @@ fn shape(scope: &Scope, row: &GroupRow) -> Value {
         "type": "Microsoft.Resources/resourceGroups",
         "location": row.location,
         "tags": row.tags,
-        "properties": { "provisioningState": "Succeeded" },
+        "properties": { "provisioningState": if row.deleting { "Deleting" } else { "Succeeded" } },
     })
 }
 

@@ -11,52 +11,59 @@ use store::{Scan, Table};
 
 use crate::core::Found;
 use crate::error::{Refused, Stop, resources as texts};
-use crate::resource::vault::VaultRow;
 use crate::resource::{Call, Done};
-use crate::schema::VAULTS;
 
 /// The most items on a page.
 const MOST_ITEMS: usize = 1000;
 /// The longest place to go on from.
 const LONGEST_TOKEN: usize = 512;
 
-/// The vaults of which `shape` makes something.
-pub(crate) async fn vaults(
-    call: &Call<'_>,
-    shape: impl Fn(&VaultRow) -> Option<Value>,
-) -> Result<Done, Stop> {
-    rows(call, VAULTS, "", |found: &Found<VaultRow>| shape(&found.value)).await
+/// What is on one page, and the link to the next.
+#[derive(Debug)]
+pub(crate) struct Page<T> {
+    pub(crate) found: Vec<Found<T>>,
+    next: Option<String>,
 }
 
-/// The rows under a prefix of which `shape` makes something.
-pub(crate) async fn rows<T: DeserializeOwned>(
+impl<T> Page<T> {
+    /// The page with these shapes of what is on it.
+    pub(crate) fn shown(self, shapes: Vec<Value>) -> Done {
+        let mut page = json!({ "value": shapes });
+        if let Some(next) = self.next {
+            page["nextLink"] = json!(next);
+        }
+        Done::ok(page)
+    }
+}
+
+/// The rows under a prefix that are kept, from where the caller's page begins.
+pub(crate) async fn page<T: DeserializeOwned>(
     call: &Call<'_>,
     table: Table,
     prefix: &str,
-    shape: impl Fn(&Found<T>) -> Option<Value>,
-) -> Result<Done, Stop> {
+    keep: impl Fn(&T) -> bool,
+) -> Result<Page<T>, Stop> {
     let limit = top(call)?;
     let mut after = skip_token(call)?;
-    let mut value = Vec::new();
+    let mut found: Vec<Found<T>> = Vec::new();
     loop {
         let scan = Scan { prefix, after: after.as_deref(), limit: store::MAX_PAGE };
-        let page = call.core.store.scan(table, scan).await?;
-        let last = page.len() < store::MAX_PAGE as usize;
-        for row in page {
-            let found = Found::parse(table, row)?;
-            if let Some(shape) = shape(&found) {
-                if value.len() == limit {
-                    let after = after.ok_or(Stop::Damaged("a full page that begins nowhere"))?;
-                    return Ok(Done::ok(
-                        json!({ "value": value, "nextLink": next_link(call, &after, limit) }),
-                    ));
-                }
-                value.push(shape);
+        let rows = call.core.store.scan(table, scan).await?;
+        let last = rows.len() < store::MAX_PAGE as usize;
+        after = rows.last().map(|row| row.key.clone());
+        for row in rows {
+            let row: Found<T> = Found::parse(table, row)?;
+            if !keep(&row.value) {
+                continue;
             }
-            after = Some(found.key);
+            if found.len() == limit {
+                let next = found.last().map(|last| next_link(call, &last.key, limit));
+                return Ok(Page { found, next });
+            }
+            found.push(row);
         }
         if last {
-            return Ok(Done::ok(json!({ "value": value })));
+            return Ok(Page { found, next: None });
         }
     }
 }
@@ -71,10 +78,9 @@ fn top(call: &Call<'_>) -> Result<usize, Refused> {
 
 fn skip_token(call: &Call<'_>) -> Result<Option<String>, Refused> {
     let Some(token) = call.asked.query("$skiptoken") else { return Ok(None) };
-    let bytes = Some(token)
-        .filter(|token| token.len() <= LONGEST_TOKEN)
-        .and_then(|token| URL_SAFE_NO_PAD.decode(token).ok());
-    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    let token = Some(token).filter(|token| token.len() <= LONGEST_TOKEN);
+    let text = token.and_then(|token| URL_SAFE_NO_PAD.decode(token).ok());
+    let text = text.and_then(|bytes| String::from_utf8(bytes).ok());
     text.map(Some).ok_or_else(|| texts::bad_request("The query parameter '$skiptoken' is not valid."))
 }
 

@@ -1,10 +1,11 @@
-//! What a path of the resource manager names, and which action each method on it needs.
+//! What a path of the resource manager names; which action each method on it needs is in `need`.
 //!
-//! Owns [`Target`] and [`Need`]. Words of the path compare without case (clients write them in every way); names are
+//! Owns [`Target`]. Words of the path compare without case (clients write them in every way); names are
 //! checked where they are parsed, so that every scope further in is well-formed.
 
-use http::Method;
+mod need;
 
+pub(crate) use self::need::Need;
 use crate::access::Scope;
 use crate::error::{Refused, resources as texts};
 use crate::id::SubscriptionId;
@@ -20,7 +21,16 @@ const LONGEST_WORD: usize = 128;
 pub(crate) enum Target {
     Subscriptions,
     Subscription(SubscriptionId),
+    Tenants,
+    Locations(SubscriptionId),
+    /// Resource groups of a subscription.
+    Groups(SubscriptionId),
     Group(Scope),
+    /// Resources of a subscription or a group.
+    Resources(Scope),
+    /// Vaults of a subscription or a group.
+    Vaults(Scope),
+    NameAvailability(SubscriptionId),
     Vault(Scope),
     Policies {
         scope: Scope,
@@ -34,12 +44,19 @@ pub(crate) enum Target {
         name: String,
         purge: bool,
     },
+    /// Features of a subscription, of all providers or one.
+    Features {
+        subscription: SubscriptionId,
+        namespace: Option<String>,
+    },
     Feature(FeatureAt),
+    Providers(SubscriptionId),
     Provider(ProviderAt),
     RoleDefinitions {
         scope: Option<Scope>,
         id: Option<String>,
     },
+    RoleAssignments(Scope),
     RoleAssignment {
         scope: Scope,
         id: String,
@@ -52,7 +69,7 @@ pub(crate) struct FeatureAt {
     pub(crate) subscription: SubscriptionId,
     /// `NAMESPACE/NAME` as it was asked for.
     pub(crate) name: String,
-    register: bool,
+    pub(crate) verb: Verb,
 }
 
 /// A resource provider, in a subscription.
@@ -60,14 +77,15 @@ pub(crate) struct FeatureAt {
 pub(crate) struct ProviderAt {
     pub(crate) subscription: SubscriptionId,
     pub(crate) namespace: String,
-    register: bool,
+    pub(crate) verb: Verb,
 }
 
-/// The action that a call needs, and where.
-#[derive(Debug)]
-pub(crate) struct Need {
-    pub(crate) action: String,
-    pub(crate) scope: Scope,
+/// What is asked of a feature or a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Show,
+    Register,
+    Unregister,
 }
 
 /// Matches words without case.
@@ -85,8 +103,39 @@ impl Target {
             return Self::role(&path[..at], &path[at + 2..]);
         }
         match *path {
+            [t] if is(t, "tenants") => Ok(Self::Tenants),
             [s] if is(s, "subscriptions") => Ok(Self::Subscriptions),
             [s, id] if is(s, "subscriptions") => Ok(Self::Subscription(subscription(id)?)),
+            [s, id, kind] if is(s, "subscriptions") && !is(kind, "resources") => {
+                let id = subscription(id)?;
+                match kind {
+                    kind if is(kind, "resourceGroups") => Ok(Self::Groups(id)),
+                    kind if is(kind, "locations") => Ok(Self::Locations(id)),
+                    kind if is(kind, "providers") => Ok(Self::Providers(id)),
+                    _ => Err(texts::no_such_path()),
+                }
+            }
+            [ref at @ .., kind] if is(kind, "resources") && at.len() != 3 => {
+                Ok(Self::Resources(container(at)?))
+            }
+            [ref at @ .., p, namespace, kind]
+                if is(p, "providers") && is(namespace, provider::KEY_VAULT) && is(kind, "vaults") =>
+            {
+                Ok(Self::Vaults(container(at)?))
+            }
+            [s, id, p, features, ref rest @ ..]
+                if is(s, "subscriptions")
+                    && is(p, "providers")
+                    && is(features, "Microsoft.Features")
+                    && rest.last().is_some_and(|word| is(word, "features")) =>
+            {
+                let namespace = match *rest {
+                    [_] => None,
+                    [p, namespace, _] if is(p, "providers") => Some(word(namespace)?),
+                    _ => return Err(texts::no_such_path()),
+                };
+                Ok(Self::Features { subscription: subscription(id)?, namespace })
+            }
             [s, id, p, features, p2, namespace, f, name, ref rest @ ..]
                 if is(s, "subscriptions")
                     && is(p, "providers")
@@ -94,9 +143,9 @@ impl Target {
                     && is(p2, "providers")
                     && is(f, "features") =>
             {
-                let register = register(rest)?;
+                let verb = verb(rest)?;
                 let name = format!("{}/{}", word(namespace)?, word(name)?);
-                Ok(Self::Feature(FeatureAt { subscription: subscription(id)?, name, register }))
+                Ok(Self::Feature(FeatureAt { subscription: subscription(id)?, name, verb }))
             }
             [s, id, p, namespace, ref rest @ ..]
                 if is(s, "subscriptions")
@@ -108,9 +157,17 @@ impl Target {
             {
                 Self::deleted(subscription(id)?, rest)
             }
+            [s, id, p, namespace, check]
+                if is(s, "subscriptions")
+                    && is(p, "providers")
+                    && is(namespace, provider::KEY_VAULT)
+                    && is(check, "checkNameAvailability") =>
+            {
+                Ok(Self::NameAvailability(subscription(id)?))
+            }
             [s, id, p, namespace, ref rest @ ..] if is(s, "subscriptions") && is(p, "providers") => {
                 let (subscription, namespace) = (subscription(id)?, word(namespace)?);
-                Ok(Self::Provider(ProviderAt { subscription, namespace, register: register(rest)? }))
+                Ok(Self::Provider(ProviderAt { subscription, namespace, verb: verb(rest)? }))
             }
             [ref vault @ .., policies, change] if vault.len() == 8 && is(policies, "accessPolicies") => {
                 let change = Change::by_word(change).ok_or_else(texts::no_such_path)?;
@@ -149,89 +206,20 @@ impl Target {
             [kind, id] if is(kind, "roleDefinitions") => {
                 Ok(Self::RoleDefinitions { scope: scope_or_root(at)?, id: Some(id.into()) })
             }
+            [kind] if is(kind, "roleAssignments") => Ok(Self::RoleAssignments(scope(at)?)),
             [kind, id] if is(kind, "roleAssignments") => {
                 Ok(Self::RoleAssignment { scope: scope(at)?, id: id.into() })
             }
             _ => Err(texts::no_such_path()),
         }
     }
-
-    /// The action that the method needs here; `None` for what every principal of a directory may ask.
-    pub(crate) fn need(&self, method: &Method) -> Result<Option<Need>, Refused> {
-        let refused = || texts::method_not_allowed(method);
-        let (get, put) = (method == Method::GET, method == Method::PUT);
-        let delete = method == Method::DELETE;
-        let read_or_write = || match (get, put) {
-            (true, _) => Ok("read"),
-            (_, true) => Ok("write"),
-            _ => Err(refused()),
-        };
-        let need = |action: String, scope: &Scope| Some(Need { action, scope: scope.clone() });
-        let register_or_read = |register: bool| match (register, method) {
-            (true, &Method::POST) => Ok("register/action"),
-            (false, &Method::GET) => Ok("read"),
-            _ => Err(refused()),
-        };
-        Ok(match self {
-            Self::Subscriptions if get => None,
-            Self::Subscription(id) if get => {
-                need("Microsoft.Resources/subscriptions/read".into(), &Scope::subscription(*id))
-            }
-            Self::Subscriptions | Self::Subscription(_) => return Err(refused()),
-            Self::Group(scope) => {
-                need(format!("Microsoft.Resources/subscriptions/resourceGroups/{}", read_or_write()?), scope)
-            }
-            Self::Vault(scope) if method == Method::PATCH => {
-                need("Microsoft.KeyVault/vaults/write".into(), scope)
-            }
-            Self::Vault(scope) if delete => need("Microsoft.KeyVault/vaults/delete".into(), scope),
-            Self::Vault(scope) => need(format!("Microsoft.KeyVault/vaults/{}", read_or_write()?), scope),
-            Self::DeletedVaults(id) if get => {
-                need("Microsoft.KeyVault/deletedVaults/read".into(), &Scope::subscription(*id))
-            }
-            Self::DeletedVault { subscription, purge, .. } if get && !purge => need(
-                "Microsoft.KeyVault/locations/deletedVaults/read".into(),
-                &Scope::subscription(*subscription),
-            ),
-            Self::DeletedVault { subscription, purge: true, .. } if method == Method::POST => need(
-                "Microsoft.KeyVault/locations/deletedVaults/purge/action".into(),
-                &Scope::subscription(*subscription),
-            ),
-            Self::DeletedVaults(_) | Self::DeletedVault { .. } => return Err(refused()),
-            Self::Policies { scope, .. } if put => {
-                need("Microsoft.KeyVault/vaults/accessPolicies/write".into(), scope)
-            }
-            Self::Policies { .. } => return Err(refused()),
-            Self::Feature(at) => {
-                let verb = register_or_read(at.register)?;
-                need(
-                    format!("Microsoft.Features/providers/features/{verb}"),
-                    &Scope::subscription(at.subscription),
-                )
-            }
-            Self::Provider(at) => {
-                let scope = Scope::subscription(at.subscription);
-                match register_or_read(at.register)? {
-                    "read" => need("Microsoft.Resources/subscriptions/providers/read".into(), &scope),
-                    verb => need(format!("{}/{verb}", at.namespace), &scope),
-                }
-            }
-            Self::RoleDefinitions { .. } if !get => return Err(refused()),
-            Self::RoleDefinitions { scope, .. } => scope
-                .as_ref()
-                .and_then(|scope| need("Microsoft.Authorization/roleDefinitions/read".into(), scope)),
-            Self::RoleAssignment { scope, .. } => {
-                let verb = if delete { "delete" } else { read_or_write()? };
-                need(format!("Microsoft.Authorization/roleAssignments/{verb}"), scope)
-            }
-        })
-    }
 }
 
-fn register(rest: &[&str]) -> Result<bool, Refused> {
+fn verb(rest: &[&str]) -> Result<Verb, Refused> {
     match rest {
-        [] => Ok(false),
-        [word] if is(word, "register") => Ok(true),
+        [] => Ok(Verb::Show),
+        [word] if is(word, "register") => Ok(Verb::Register),
+        [word] if is(word, "unregister") => Ok(Verb::Unregister),
         _ => Err(texts::no_such_path()),
     }
 }
@@ -247,6 +235,12 @@ fn word(text: &str) -> Result<String, Refused> {
 
 fn subscription(id: &str) -> Result<SubscriptionId, Refused> {
     id.parse().map_err(|_| texts::subscription_not_found(id))
+}
+
+/// A subscription or a group: what has lists.
+fn container(path: &[&str]) -> Result<Scope, Refused> {
+    let scope = scope(path)?;
+    if scope.vault.is_some() { Err(texts::no_such_path()) } else { Ok(scope) }
 }
 
 fn scope_or_root(path: &[&str]) -> Result<Option<Scope>, Refused> {
@@ -284,6 +278,8 @@ pub(crate) fn scope(path: &[&str]) -> Result<Scope, Refused> {
 
 #[cfg(test)]
 mod tests {
+    use http::Method;
+
     use super::*;
 
     const S: &str = "/subscriptions/11111111-1111-4111-8111-111111111111";
@@ -348,9 +344,13 @@ mod tests {
     fn what_is_no_path_is_refused() {
         for path in [
             "/",
-            "/tenants",
+            "/tenants/x",
             "/subscriptions/x",
-            "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups",
+            "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg/locations",
+            "/subscriptions/11111111-1111-4111-8111-111111111111/things",
+            "/resources",
+            "/providers/Microsoft.KeyVault/vaults",
+            "/subscriptions/11111111-1111-4111-8111-111111111111/providers/Microsoft.Features/things/x/features",
             "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/a*b",
             "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/login",
             "/subscriptions/11111111-1111-4111-8111-111111111111/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/contoso/keys/k",

@@ -10,7 +10,7 @@ use crate::core::{Core, Found};
 use crate::error::{Refused, Stop, resources as texts};
 use crate::id::SubscriptionId;
 use crate::resource::path::ProviderAt;
-use crate::resource::{Call, Done};
+use crate::resource::{Call, Done, vault};
 use crate::schema::{self, PROVIDERS};
 
 /// The provider of vaults.
@@ -46,6 +46,27 @@ pub(crate) async fn register(call: &Call<'_>, at: &ProviderAt) -> Result<Done, S
         call.commit(call.batch().put(PROVIDERS, key, &ProviderRow { namespace: KEY_VAULT.into() })).await?;
     }
     Ok(Done::ok(shape(at.subscription, namespace, true)))
+}
+
+/// A subscription with vaults keeps the provider, for they could not be changed without it.
+pub(crate) async fn unregister(call: &Call<'_>, at: &ProviderAt) -> Result<Done, Stop> {
+    let namespace = known(at)?;
+    if namespace != KEY_VAULT || vault::any_in(call.core, at.subscription).await? {
+        return Err(texts::provider_in_use(namespace).into());
+    }
+    if let Some(found) = find_key_vault(call.core, at.subscription).await? {
+        call.commit(call.batch_on(found.basis()).delete(PROVIDERS, found.key)).await?;
+    }
+    Ok(Done::ok(shape(at.subscription, namespace, false)))
+}
+
+/// Every provider that there is.
+pub(crate) async fn list(call: &Call<'_>, subscription: SubscriptionId) -> Result<Done, Stop> {
+    let registered = find_key_vault(call.core, subscription).await?.is_some();
+    let mut shapes: Vec<Value> =
+        ALWAYS.iter().map(|namespace| shape(subscription, namespace, true)).collect();
+    shapes.push(shape(subscription, KEY_VAULT, registered));
+    Ok(Done::ok(json!({ "value": shapes })))
 }
 
 fn known(at: &ProviderAt) -> Result<&'static str, Refused> {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use store::StoreError;
 
 use crate::core::{Core, Found};
+use crate::directory;
 use crate::error::Stop;
 use crate::id::SubscriptionId;
 use crate::resource::{Call, Done, assignment};
@@ -47,6 +48,21 @@ pub(crate) async fn list(call: &Call<'_>) -> Result<Done, Stop> {
         }
     }
     Ok(Done::ok(json!({ "value": shapes })))
+}
+
+/// The directory that the caller's token is of; a token is of one.
+pub(crate) async fn tenants(call: &Call<'_>) -> Result<Done, Stop> {
+    let id = call.who.directory;
+    let found = directory::find(call.core, id).await?.ok_or(Stop::Conflict)?;
+    let row = &found.value;
+    Ok(Done::ok(json!({ "value": [{
+        "id": format!("/tenants/{id}"),
+        "tenantId": id,
+        "displayName": row.display_name,
+        "defaultDomain": row.domains.first(),
+        "domains": row.domains,
+        "tenantCategory": "Home",
+    }] })))
 }
 
 pub(crate) async fn show(call: &Call<'_>, id: SubscriptionId) -> Result<Done, Stop> {

@@ -5,6 +5,7 @@
 pub(crate) mod deleted;
 mod input;
 pub(crate) mod life;
+pub(crate) mod lists;
 
 use std::collections::BTreeMap;
 
@@ -12,7 +13,7 @@ use model::id::DirectoryId;
 use model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::{Batch, StoreError};
+use store::{Batch, Scan, StoreError};
 
 use self::input::{Input, Put, decide};
 use self::life::Gone;
@@ -95,6 +96,22 @@ pub(crate) async fn find_at(core: &Core, scope: &Scope) -> Result<Option<Found<V
     Ok(find(core, name).await?.filter(|found| found.value.scope().row() == here.row()))
 }
 
+/// Whether a subscription has any vault, deleted ones included.
+pub(crate) async fn any_in(core: &Core, subscription: SubscriptionId) -> Result<bool, StoreError> {
+    let mut after: Option<String> = None;
+    loop {
+        let scan = Scan { prefix: "", after: after.as_deref(), limit: store::MAX_PAGE };
+        let rows = core.store.scan(VAULTS, scan).await?;
+        let Some(last) = rows.last() else { return Ok(false) };
+        after = Some(last.key.clone());
+        for row in rows {
+            if Found::<VaultRow>::parse(VAULTS, row)?.value.subscription == subscription {
+                return Ok(true);
+            }
+        }
+    }
+}
+
 pub(crate) async fn show(call: &Call<'_>, scope: &Scope) -> Result<Done, Stop> {
     let found = find_at(call.core, scope).await?.ok_or_else(|| missing(scope))?;
     Ok(Done::ok(shown(call.core, &found.value).await?))
@@ -108,6 +125,9 @@ pub(crate) async fn put(call: &Call<'_>, scope: &Scope) -> Result<Done, Stop> {
         .await?
         .ok_or_else(|| texts::provider_not_registered(provider::KEY_VAULT))?;
     let folder = group::find(call.core, scope).await?.ok_or_else(|| texts::group_not_found(group))?;
+    if folder.value.deleting {
+        return Err(texts::group_is_being_deleted(group).into());
+    }
     let rows = registered.basis().and(&folder);
     if input.recovers() {
         let location = input.check_recovery(call.who.directory)?;

@@ -14,6 +14,7 @@ mod hostile;
 mod imports;
 mod keys;
 mod life;
+mod lists;
 mod log;
 mod microsoft;
 mod network;

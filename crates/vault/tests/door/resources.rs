@@ -235,7 +235,7 @@ async fn the_door_asks_for_token_version_and_method() {
     let manage = world.manage();
     manage.call(Method::POST, &contoso.vault_path(), None).await.refused(405, "HttpMethodNotAllowed", "");
     manage.call(Method::PUT, "/subscriptions", None).await.refused(405, "HttpMethodNotAllowed", "");
-    manage.get("/tenants").await.refused(404, "InvalidResourceType", "");
+    manage.get("/tenants/x").await.refused(404, "InvalidResourceType", "");
     manage.put(&contoso.group_path(), &json!({"location": "x".repeat(70_000)})).await.refused(
         413,
         "RequestContentTooLarge",

@@ -8,13 +8,15 @@ use crate::error::Stop;
 use crate::id::SubscriptionId;
 use crate::log::seconds_text;
 use crate::resource::{Call, Done, list};
+use crate::schema::VAULTS;
 
 pub(crate) async fn list(call: &Call<'_>, subscription: SubscriptionId) -> Result<Done, Stop> {
-    let shape = |row: &VaultRow| {
-        let gone = row.gone.as_ref().filter(|gone| !gone.destroying)?;
-        (row.subscription == subscription).then(|| shape(row, gone))
-    };
-    list::vaults(call, shape).await
+    let gone = |row: &VaultRow| row.gone.clone().filter(|gone| !gone.destroying);
+    let keep = |row: &VaultRow| row.subscription == subscription && gone(row).is_some();
+    let page = list::page(call, VAULTS, "", keep).await?;
+    let shapes =
+        page.found.iter().filter_map(|found| Some(shape(&found.value, &gone(&found.value)?))).collect();
+    Ok(page.shown(shapes))
 }
 
 pub(crate) async fn show(

@@ -47,6 +47,29 @@ pub(crate) async fn delete(call: &Call<'_>, scope: &Scope) -> Result<Done, Stop>
     Ok(Done::empty())
 }
 
+/// Deletes every vault of a group that is being deleted, each with its record.
+pub(crate) async fn delete_all(core: &Core, group: &Scope) -> Result<(), Stop> {
+    let mut after: Option<String> = None;
+    loop {
+        let scan = Scan { prefix: "", after: after.as_deref(), limit: store::MAX_PAGE };
+        let rows = core.store.scan(VAULTS, scan).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = Some(last.key.clone());
+        for row in rows {
+            let found: Found<VaultRow> = Found::parse(VAULTS, row)?;
+            let scope = found.value.scope();
+            if found.value.gone.is_some() || !group.covers(&scope) {
+                continue;
+            }
+            let (stream, place) = (resource::stream(scope.subscription), core.settings.vault(&found.key));
+            let entry = log::own(core, stream, "Microsoft.KeyVault/vaults/delete", scope.to_string(), place);
+            let batch = set_aside(core, found.basis().batch(), &found, None);
+            core.store.commit(batch, Cause::Audited(vec![entry])).await?;
+            finish_deletion(core, &found).await?;
+        }
+    }
+}
+
 /// The batch in which a vault is deleted: set aside, or, without soft delete, given up to its destruction.
 fn set_aside(core: &Core, batch: Batch, found: &Found<VaultRow>, by: Option<Stamp>) -> Batch {
     let row = &found.value;
