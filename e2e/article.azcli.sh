@@ -16,14 +16,7 @@ trap 'rm -rf "$work"' EXIT
 
 step() { echo "article: $*" >&2; }
 quietly() { "$@" --output none --only-show-errors; }
-
-# Our object id, as the token says it.
-me() {
-  local claims
-  claims=$(az account get-access-token --query accessToken --output tsv | cut -d. -f2 | tr '_-' '/+')
-  while ((${#claims} % 4)); do claims+='='; done
-  base64 --decode <<<"$claims" | grep -o '"oid":"[^"]*"' | cut -d'"' -f4
-}
+me() { az ad sp show --id "$AZURE_CLIENT_ID" --query id --output tsv; }
 
 # The last step of the service request, which Microsoft does for a real subscription.
 complete() {
@@ -53,7 +46,7 @@ done
 step "the vaults"
 quietly az account set --subscription "${subscriptions[0]}"
 quietly az keyvault create --name "${vaults[0]}" --resource-group $group --location "${locations[0]}" --sku premium \
-  --retention-days 90 --enable-purge-protection true --enable-rbac-authorization false --no-self-perms true
+  --retention-days 90 --enable-purge-protection true --enable-rbac-authorization false
 quietly az account set --subscription "${subscriptions[1]}"
 quietly az keyvault create --name "${vaults[1]}" --resource-group $group --location "${locations[1]}" --sku premium \
   --retention-days 90 --enable-purge-protection true --enable-rbac-authorization true
