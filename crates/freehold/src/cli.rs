@@ -8,6 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::commands::directory::{DirectoryAction, SubscriptionAction};
 use crate::commands::enrol::Enrol;
 use crate::commands::import::Import;
 use crate::commands::list::List;
@@ -210,6 +211,18 @@ Examples:
         /// What to do.
         #[command(subcommand)]
         action: VaultAction,
+    },
+    /// Keep the directories of a vault program: users, applications, groups, and what proves them.
+    Directory {
+        /// What to do.
+        #[command(subcommand)]
+        action: DirectoryAction,
+    },
+    /// Make subscriptions in which vaults are made, and complete their registration.
+    Subscription {
+        /// What to do.
+        #[command(subcommand)]
+        action: SubscriptionAction,
     },
     /// Look at the configuration.
     Config {

@@ -2,6 +2,7 @@
 //!
 //! Owns what they share: the folder opened with all parties in this process, and who is calling.
 
+pub mod directory;
 mod draft;
 pub mod enrol;
 pub mod import;

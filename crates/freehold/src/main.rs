@@ -66,6 +66,8 @@ fn run(cli: &Cli) -> Result<ExitCode, Failure> {
         Command::Token(token) => commands::token::answer(&config, token),
         Command::Enrol(enrol) => commands::enrol::answer(&config, enrol),
         Command::Vault { action } => commands::vault::answer(&config, action),
+        Command::Directory { action } => commands::directory::answer(&config, action),
+        Command::Subscription { action } => commands::directory::subscription(&config, action),
         Command::People { action } => commands::people::answer(&config, action),
         Command::Import(import) => commands::import::answer(&config, import),
         Command::List(list) => commands::list::answer(&config, list),

@@ -28,7 +28,7 @@ pub use self::entrance::Entrance;
 pub use self::further::Further;
 use self::further::public_and;
 pub use self::lab::Lab;
-pub use self::program::{Program, settings};
+pub use self::program::{Program, open_vault, settings};
 pub use self::provider::{
     API_APPLICATION, APPLICATIONS, AVAILABILITY_OPERATOR, AVAILABILITY_SERVICE, PROVIDER_DIRECTORY,
     prepare_applications, prepare_provider, there,

@@ -23,10 +23,10 @@ pub use self::credentials::{GivenCertificate, NewFederation};
 pub use self::subscriptions::NewSubscription;
 use crate::core::{Core, Found};
 use crate::directory::domain::{self, DomainRow, MOST_DOMAINS};
-use crate::directory::principal::{NameRow, PrincipalRow, Subject};
+use crate::directory::principal::{self, NameRow, PrincipalRow, Subject};
 use crate::directory::secret::{self, Secret};
 use crate::directory::{self, DirectoryRow};
-use crate::id::PrincipalId;
+use crate::id::{ApplicationId, PrincipalId};
 use crate::schema;
 
 /// The longest display name or sign-in name, in bytes.
@@ -118,6 +118,37 @@ impl Administration {
             .put(schema::PRINCIPAL_NAMES, name, &DomainRow { directory: id });
         let body = json!({ "directory": id, "domain": domain });
         self.commit(batch, directory::stream(id), "AddDomain", body).await
+    }
+
+    /// Every directory: id, name, domains.
+    pub async fn directories(&self) -> Result<Vec<(DirectoryId, String, Vec<String>)>, AdminFault> {
+        let found: Vec<Found<DirectoryRow>> = self.core.all(schema::DIRECTORIES, "").await?;
+        let known = found.into_iter().filter_map(|found| Some((found.key.parse().ok()?, found.value)));
+        Ok(known.map(|(id, row)| (id, row.display_name, row.domains)).collect())
+    }
+
+    /// The directory that a domain belongs to.
+    pub async fn directory_of(&self, domain: &str) -> Result<Option<DirectoryId>, AdminFault> {
+        Ok(domain::directory(&self.core, domain).await?)
+    }
+
+    /// A principal of a directory by a user's sign-in name, an application's client id or an object id.
+    pub async fn principal_of(
+        &self,
+        directory: DirectoryId,
+        named: &str,
+    ) -> Result<Option<PrincipalId>, AdminFault> {
+        let user = principal::of_user(&self.core, directory, named).await?;
+        if let Some(found) = user {
+            return Ok(Some(found.value.principal));
+        }
+        if let Ok(application) = named.parse::<ApplicationId>()
+            && let Some(found) = principal::of_application(&self.core, directory, application).await?
+        {
+            return Ok(Some(found.value.principal));
+        }
+        let Ok(id) = named.parse::<PrincipalId>() else { return Ok(None) };
+        Ok(principal::find(&self.core, directory, id).await?.map(|_| id))
     }
 
     async fn directory(&self, id: DirectoryId) -> Result<Found<DirectoryRow>, AdminFault> {

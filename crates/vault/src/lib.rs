@@ -13,6 +13,7 @@ mod error;
 mod graph;
 mod host;
 mod id;
+mod identity;
 mod keys;
 mod log;
 mod renewal;
@@ -40,6 +41,7 @@ pub use crate::admin::{
 use crate::blocking::Blocking;
 use crate::core::Core;
 pub use crate::id::{ApplicationId, PrincipalId, SubscriptionId};
+pub use crate::identity::ManagedIdentity;
 use crate::keys::due::Job;
 use crate::keys::private::Parsed;
 pub use crate::renewal::{MAX_FORMERS, Renewal, RenewalFault, Renewed};
@@ -124,6 +126,11 @@ impl Vault {
     /// It logs the address of a caller if the server gives it as `ConnectInfo<SocketAddr>`.
     pub fn router(&self) -> Router {
         Router::new().fallback(host::serve).with_state(self.core.clone())
+    }
+
+    /// The router of a managed identity: plain http, for a loopback address and nothing else.
+    pub fn identity_router(&self, identity: ManagedIdentity) -> Router {
+        identity::router(self.core.clone(), identity)
     }
 
     /// The operator's side: directories, applications, subscriptions.

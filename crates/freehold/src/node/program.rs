@@ -31,6 +31,26 @@ pub fn settings(suffix: &Suffix, soft_delete: bool) -> Settings {
     Settings { suffix: suffix.clone(), hosts, soft_delete, retention_at_once: false, limits }
 }
 
+/// Opens a vault over its store and master key; makes both on the first start.
+pub async fn open_vault(
+    database: &Path,
+    master_key: &Path,
+    settings: Settings,
+    edge: &Edge,
+) -> Result<Vault, Failure> {
+    let key = KeyFile::open(master_key, database, edge.random.as_ref())?;
+    let store = folder::database(database, &vault::SCHEMA).await?;
+    let master = Key::<Master>::from_file(key.key);
+    let vault = Vault::open(settings, store, master, edge.clock.clone(), edge.random.clone()).await;
+    vault.map_err(|fault| match fault {
+        OpenFault::Store(error) => error.into(),
+        OpenFault::MasterKey => {
+            KeyFileError::Wrong { path: master_key.to_owned(), guards: database.to_owned() }.into()
+        }
+        OpenFault::SigningKey => Failure::new(Exit::Ours, fault),
+    })
+}
+
 impl Program {
     /// Opens the program; makes store and master key on the first start.
     pub async fn open(
@@ -40,18 +60,8 @@ impl Program {
         tls: Arc<ServerConfig>,
         edge: &Edge,
     ) -> Result<Self, Failure> {
-        let key = KeyFile::open(master_key, database, edge.random.as_ref())?;
-        let store = folder::database(database, &vault::SCHEMA).await?;
         let suffix = settings.suffix.to_string();
-        let master = Key::<Master>::from_file(key.key);
-        let vault = Vault::open(settings, store, master, edge.clock.clone(), edge.random.clone()).await;
-        let vault = vault.map_err(|fault| match fault {
-            OpenFault::Store(error) => error.into(),
-            OpenFault::MasterKey => {
-                KeyFileError::Wrong { path: master_key.to_owned(), guards: database.to_owned() }.into()
-            }
-            OpenFault::SigningKey => Failure::new(Exit::Ours, fault),
-        })?;
+        let vault = open_vault(database, master_key, settings, edge).await?;
         Ok(Self { vault, suffix, tls })
     }
 

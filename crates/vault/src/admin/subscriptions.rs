@@ -27,6 +27,13 @@ pub struct NewSubscription<'a> {
 }
 
 impl Administration {
+    /// Every subscription: id, directory, name.
+    pub async fn subscriptions(&self) -> Result<Vec<(SubscriptionId, DirectoryId, String)>, AdminFault> {
+        let found: Vec<Found<SubscriptionRow>> = self.core.all(schema::SUBSCRIPTIONS, "").await?;
+        let known = found.into_iter().filter_map(|found| Some((found.key.parse().ok()?, found.value)));
+        Ok(known.map(|(id, row)| (id, row.directory, row.display_name)).collect())
+    }
+
     /// Makes a subscription in a directory and gives its owner the role Owner.
     pub async fn create_subscription(
         &self,

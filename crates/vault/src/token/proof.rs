@@ -8,7 +8,7 @@ use store::Batch;
 
 use crate::core::{Basis, Core, Found};
 use crate::directory::application::{self, ApplicationRow};
-use crate::directory::principal::{self, PrincipalRow, Subject};
+use crate::directory::principal::{self, NameRow, PrincipalRow, Subject};
 use crate::directory::secret::{self, Presented};
 use crate::error::Stop;
 use crate::id::{ApplicationId, PrincipalId};
@@ -70,6 +70,26 @@ pub(crate) async fn application(
         (proof, _) => proof?,
     }
     let Some(named) = named else { return Err(TokenRefused::not_consented(id, directory).into()) };
+    enabled(core, directory, id, &found, &named, strength).await
+}
+
+/// An application that this program speaks for itself: the managed identity.
+pub(crate) async fn identity(core: &Core, directory: DirectoryId, id: ApplicationId) -> Result<Proved, No> {
+    let unknown = || TokenRefused::unknown_application(&id.to_string(), directory);
+    let found = application::find(core, id).await?.ok_or_else(unknown)?;
+    let named = principal::of_application(core, directory, id).await?.ok_or_else(unknown)?;
+    enabled(core, directory, id, &found, &named, "2").await
+}
+
+/// The service principal of an application that is proved, if neither is disabled.
+async fn enabled(
+    core: &Core,
+    directory: DirectoryId,
+    id: ApplicationId,
+    found: &Found<ApplicationRow>,
+    named: &Found<NameRow>,
+    strength: &'static str,
+) -> Result<Proved, No> {
     let principal = principal::find(core, directory, named.value.principal)
         .await?
         .ok_or(Stop::Damaged("a name without its principal"))?;
@@ -82,7 +102,7 @@ pub(crate) async fn application(
         application: id,
         strength,
         user: None,
-        batch: found.basis().and(&named).and(&principal).batch(),
+        batch: found.basis().and(named).and(&principal).batch(),
     })
 }
 

@@ -7,12 +7,14 @@ use axum::body::Body;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{Method, StatusCode};
+use model::id::DirectoryId;
 use serde_json::{Value, json};
 use store::{AuditEntry, Batch, Cause};
 
 use crate::core::Core;
 use crate::directory;
 use crate::error::Stop;
+use crate::id::ApplicationId;
 use crate::reply::{Reply, Response};
 use crate::request::Asked;
 use crate::token::authority::Authority;
@@ -104,10 +106,29 @@ async fn token(
     let audience = wanted.audience(core, proved.directory).await?;
     let claims = claims(core, &proved, audience);
     let token = signing::mint(core, &claims).await?;
-    let mut answer = self::access(core, &claims, &token, version);
+    let mut answer = access(core, &claims, &token, version);
     let batch = std::mem::take(&mut proved.batch);
     let batch = beside(core, &proved, &wanted, &form, &claims, batch, &mut answer).await?;
     record(core, asked, &proved, &claims, batch).await?;
+    Ok(answer)
+}
+
+/// A token for the managed identity, in the words of its endpoints: numbers are text.
+pub(crate) async fn for_identity(
+    core: &Core,
+    asked: &Asked,
+    directory: DirectoryId,
+    application: ApplicationId,
+    resource: &str,
+) -> Result<Value, No> {
+    let mut proved = proof::identity(core, directory, application).await?;
+    let audience = Wanted::resource(resource).audience(core, directory).await?;
+    let claims = claims(core, &proved, audience);
+    let token = signing::mint(core, &claims).await?;
+    let batch = std::mem::take(&mut proved.batch);
+    record(core, asked, &proved, &claims, batch).await?;
+    let mut answer = access(core, &claims, &token, Version::One);
+    answer["client_id"] = json!(application);
     Ok(answer)
 }
 

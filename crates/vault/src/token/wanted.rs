@@ -34,6 +34,11 @@ pub(crate) struct Wanted {
 }
 
 impl Wanted {
+    /// A resource by its name alone.
+    pub(crate) fn resource(resource: &str) -> Self {
+        Self::of(resource, Vec::new(), "")
+    }
+
     /// An application's wishes: `scope=RESOURCE/.default`, or `resource=` at the older endpoint.
     pub(crate) fn by_application(form: &Form, version: Version) -> Result<Self, TokenRefused> {
         if let Some(wanted) = Self::by_resource(form, version) {

@@ -11,6 +11,7 @@ mod directories;
 mod gate;
 mod graph;
 mod hostile;
+mod identity;
 mod imports;
 mod keys;
 mod life;
