@@ -46,6 +46,7 @@ use crate::keys::due::Job;
 use crate::keys::private::Parsed;
 pub use crate::renewal::{MAX_FORMERS, Renewal, RenewalFault, Renewed};
 pub use crate::resource::role::{CRYPTO_OFFICER, ENCRYPTION_USER};
+pub use crate::resource::subscription::Offer;
 pub use crate::schema::SCHEMA;
 pub use crate::service_hosts::{PUBLIC_SUFFIX, ServiceHosts};
 pub use crate::settings::{

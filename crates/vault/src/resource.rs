@@ -3,6 +3,7 @@
 //! Owns the host `management.SUFFIX`: one pipeline for every call. Token, then the path, then the right (by the table in
 //! `path`), then the handler; what changes something is in the subscription's log, in the same transaction.
 
+pub(crate) mod alias;
 pub(crate) mod assignment;
 mod endpoints;
 pub(crate) mod feature;
@@ -114,7 +115,11 @@ impl Call<'_> {
 
     /// Commits a change with its record.
     pub(crate) async fn commit(&self, batch: Batch) -> Result<(), Stop> {
-        let need = self.need.ok_or(Stop::Damaged("a change without an action"))?;
+        self.commit_as(self.need.ok_or(Stop::Damaged("a change without an action"))?, batch).await
+    }
+
+    /// The same, for a change whose action lies elsewhere than the path says.
+    pub(crate) async fn commit_as(&self, need: &Need, batch: Batch) -> Result<(), Stop> {
         let outcome = Outcome::DONE;
         let entry = event(self.core, self.asked, self.who, self.api_version, need, self.assignment, outcome);
         Ok(self.core.store.commit(batch, Cause::Audited(vec![entry])).await?)
@@ -197,6 +202,8 @@ impl Target {
         match self {
             Self::Subscriptions => subscription::list(call).await,
             Self::Subscription(id) => subscription::show(call, *id).await,
+            Self::Alias(alias) if method == Method::PUT => alias::put(call, alias).await,
+            Self::Alias(alias) => alias::show(call, alias).await,
             Self::Tenants => subscription::tenants(call).await,
             Self::Locations(id) => Ok(geography::list(*id)),
             Self::Groups(id) => group::list(call, *id).await,

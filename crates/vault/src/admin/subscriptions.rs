@@ -12,7 +12,7 @@ use crate::id::{AssignmentId, PrincipalId, SubscriptionId};
 use crate::resource::assignment::{self, AssignmentRow};
 use crate::resource::feature::{self, FeatureRow, State};
 use crate::resource::role;
-use crate::resource::subscription::{self, SubscriptionRow};
+use crate::resource::subscription::{self, Offer, SubscriptionRow};
 use crate::{resource, schema};
 
 /// A subscription to be made.
@@ -49,8 +49,13 @@ impl Administration {
         if subscription::find(&self.core, id).await?.is_some() {
             return Err(AdminFault::Exists(format!("subscription {id}")));
         }
-        let row =
-            SubscriptionRow { directory, display_name: new.display_name.into(), created: self.core.now() };
+        let row = SubscriptionRow {
+            directory,
+            display_name: new.display_name.into(),
+            created: self.core.now(),
+            offer: Offer::default(),
+            unpaid: false,
+        };
         let batch = home
             .basis()
             .and(&owner)
@@ -83,6 +88,21 @@ impl Administration {
         let batch = self.add_owner(home.basis().and(&found).batch(), subscription, owner, &found);
         let body = json!({ "subscription": subscription, "owner": owner });
         self.commit(batch, resource::stream(subscription), "AddSubscriptionOwner", body).await
+    }
+
+    /// Says under which offer a subscription is held and whether its bill is open: a new one is under an enterprise agreement and paid.
+    pub async fn set_subscription_offer(
+        &self,
+        subscription: SubscriptionId,
+        offer: Offer,
+        unpaid: bool,
+    ) -> Result<(), AdminFault> {
+        let missing = || AdminFault::Missing(format!("subscription {subscription}"));
+        let home = subscription::find(&self.core, subscription).await?.ok_or_else(missing)?;
+        let row = SubscriptionRow { offer, unpaid, ..home.value.clone() };
+        let batch = home.basis().batch().put(schema::SUBSCRIPTIONS, home.key, &row);
+        let body = json!({ "subscription": subscription, "offer": offer, "unpaid": unpaid });
+        self.commit(batch, resource::stream(subscription), "SetSubscriptionOffer", body).await
     }
 
     /// Completes a subscription's registration for the mandatory retention period, which its owner has asked for.

@@ -85,6 +85,16 @@ pub(crate) fn subscription_not_found(id: &str) -> Refused {
     )
 }
 
+pub(crate) fn alias_not_found(alias: &str) -> Refused {
+    let message = format!("The alias '{alias}' of a subscription could not be found.");
+    refused(StatusCode::NOT_FOUND, "SubscriptionAliasNotFound", message)
+}
+
+pub(crate) fn too_many_subscriptions(limit: usize) -> Refused {
+    let message = format!("The caller owns {limit} subscriptions, the most with which more can be made.");
+    refused(StatusCode::FORBIDDEN, "SubscriptionLimitExceeded", message)
+}
+
 pub(crate) fn group_not_found(group: &str) -> Refused {
     let message = format!("Resource group '{group}' could not be found.");
     refused(StatusCode::NOT_FOUND, "ResourceGroupNotFound", message)

@@ -85,6 +85,15 @@ pub(crate) async fn all_grants(core: &Core, principal: PrincipalId) -> Result<Ve
     core.all(GRANTS, &format!("{principal}/")).await
 }
 
+/// What kind of principal it is, in the wire's words.
+pub(crate) fn type_of(subject: &Subject) -> &'static str {
+    match subject {
+        Subject::User { .. } => "User",
+        Subject::Application { .. } => "ServicePrincipal",
+        Subject::Group {} => "Group",
+    }
+}
+
 /// Adds an assignment to a batch; the caller has made sure that it is new.
 pub(crate) fn add(batch: Batch, row: &AssignmentRow) -> Batch {
     let grant = &row.grant;
@@ -215,11 +224,7 @@ async fn decide(
     let found = principal::find(call.core, directory, principal)
         .await?
         .ok_or_else(|| texts::principal_not_found(principal, directory))?;
-    let principal_type = match found.value.subject {
-        Subject::User { .. } => "User",
-        Subject::Application { .. } => "ServicePrincipal",
-        Subject::Group {} => "Group",
-    };
+    let principal_type = type_of(&found.value.subject);
     if asked.principal_type.as_ref().is_some_and(|asked| !asked.eq_ignore_ascii_case(principal_type)) {
         let message = format!(
             "The PrincipalId '{principal}' has type '{principal_type}', which is different from the specified \

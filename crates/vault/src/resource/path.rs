@@ -11,7 +11,7 @@ use crate::error::{Refused, resources as texts};
 use crate::id::SubscriptionId;
 use crate::keys::key::KeyName;
 use crate::resource::policy::Change;
-use crate::resource::{group, provider, vault};
+use crate::resource::{alias, group, provider, vault};
 
 /// The longest name of a provider or a feature.
 const LONGEST_WORD: usize = 128;
@@ -21,6 +21,8 @@ const LONGEST_WORD: usize = 128;
 pub(crate) enum Target {
     Subscriptions,
     Subscription(SubscriptionId),
+    /// A subscription by its alias.
+    Alias(String),
     Tenants,
     Locations(SubscriptionId),
     /// Resource groups of a subscription.
@@ -103,6 +105,14 @@ impl Target {
             return Self::role(&path[..at], &path[at + 2..]);
         }
         match *path {
+            [p, namespace, aliases, alias]
+                if is(p, "providers")
+                    && is(namespace, "Microsoft.Subscription")
+                    && is(aliases, "aliases") =>
+            {
+                alias::check_name(alias)?;
+                Ok(Self::Alias(alias.into()))
+            }
             [t] if is(t, "tenants") => Ok(Self::Tenants),
             [s] if is(s, "subscriptions") => Ok(Self::Subscriptions),
             [s, id] if is(s, "subscriptions") => Ok(Self::Subscription(subscription(id)?)),

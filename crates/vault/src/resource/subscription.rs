@@ -1,6 +1,6 @@
 //! Subscriptions: what belongs together under one owner, in one directory.
 //!
-//! Owns the row and how it is shown. A subscription is made through the administration; on the wire it is only read.
+//! Owns the row, the offer and how both are shown. A subscription is made through the administration or by its alias.
 
 use std::collections::BTreeSet;
 
@@ -23,6 +23,34 @@ pub(crate) struct SubscriptionRow {
     pub(crate) directory: DirectoryId,
     pub(crate) display_name: String,
     pub(crate) created: Timestamp,
+    #[serde(default)]
+    pub(crate) offer: Offer,
+    /// Its bill is open. It serves on, but nobody should rest root keys on it.
+    #[serde(default)]
+    pub(crate) unpaid: bool,
+}
+
+/// Under which offer a subscription is held: whoever rests keys on it looks at that, for a trial ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Offer {
+    /// A contract of an organisation; what a subscription is unless it is said otherwise.
+    #[default]
+    EnterpriseAgreement,
+    /// Paid by use.
+    PayAsYouGo,
+    /// Free for a time, with a limit on spending.
+    FreeTrial,
+}
+
+impl Offer {
+    fn quota(self) -> &'static str {
+        match self {
+            Self::EnterpriseAgreement => "EnterpriseAgreement_2014-09-01",
+            Self::PayAsYouGo => "PayAsYouGo_2014-09-01",
+            Self::FreeTrial => "FreeTrial_2014-09-01",
+        }
+    }
 }
 
 pub(crate) async fn find(
@@ -76,6 +104,12 @@ fn shape(id: SubscriptionId, row: &SubscriptionRow) -> Value {
         "subscriptionId": id,
         "tenantId": row.directory,
         "displayName": row.display_name,
-        "state": "Enabled",
+        "state": if row.unpaid { "PastDue" } else { "Enabled" },
+        "authorizationSource": "RoleBased",
+        "subscriptionPolicies": {
+            "locationPlacementId": "Public_2014-09-01",
+            "quotaId": row.offer.quota(),
+            "spendingLimit": if row.offer == Offer::FreeTrial { "On" } else { "Off" },
+        },
     })
 }

@@ -46,6 +46,7 @@ impl Target {
             Self::Subscription(id) if get => {
                 need("Microsoft.Resources/subscriptions/read".into(), &Scope::subscription(*id))
             }
+            Self::Alias(_) if get || put => None,
             Self::Tenants if get => None,
             Self::Locations(id) if get => reads("Microsoft.Resources/subscriptions/locations/read", *id),
             Self::Groups(id) if get => {
@@ -66,6 +67,7 @@ impl Target {
             }
             Self::Subscriptions
             | Self::Subscription(_)
+            | Self::Alias(_)
             | Self::Tenants
             | Self::Locations(_)
             | Self::Groups(_)
