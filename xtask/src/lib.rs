@@ -5,6 +5,7 @@
 
 pub mod bench;
 pub mod corpus;
+pub mod e2e;
 pub mod report;
 pub mod step;
 pub mod suite;

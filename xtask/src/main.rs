@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use xtask::report::{Outcome, Report};
-use xtask::{bench, corpus, suite};
+use xtask::{bench, corpus, e2e, suite};
 
 const HELP: &str = "\
 The project's own commands.
@@ -11,8 +11,10 @@ The project's own commands.
 Usage: cargo xtask COMMAND
 
 Commands:
-  test [--allow-skips]   Format, lints, house rules, tests, documentation tests, licences, and the corpus.
-                         Installs what it needs (cargo-deny, the mail corpus) below the target folder
+  test [--allow-skips]   Format, lints, house rules, tests, documentation tests, licences, Azure's clients, and
+                         the corpus. Installs what it needs (cargo-deny, the clients, the mail corpus) below the target folder
+  e2e azure [--update]   Azure's own clients (Python, Node, az) against the vaults in a lab; compares
+                         docs/azure-key-vault.md with what they witnessed, or with --update writes it
   data                   Install the mail corpus and count it; prints where it lies
   bench seal             The sealed format beside raw AES-256-GCM
   bench import           A durable import of the corpus beside a plain durable copy of the same messages
@@ -45,6 +47,14 @@ fn main() -> ExitCode {
                 }
                 Err(outcome) => outcome,
             });
+            false
+        }
+        ["e2e", "azure"] => {
+            report.record("Azure's clients", || e2e::azure(false));
+            false
+        }
+        ["e2e", "azure", "--update"] => {
+            report.record("Azure's clients", || e2e::azure(true));
             false
         }
         ["bench", "seal"] => {

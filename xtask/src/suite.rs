@@ -3,6 +3,7 @@
 use std::process::Command;
 
 use crate::corpus;
+use crate::e2e;
 use crate::report::{Outcome, Report};
 use crate::step;
 use crate::tools;
@@ -26,6 +27,7 @@ pub fn run(report: &mut Report) {
     });
     tests(report, DOCUMENTATION, step::cargo(&["test", "--workspace", "--doc", "--locked"]));
     report.record("licences, bans, sources", tools::deny);
+    report.record("Azure's clients", || e2e::azure(false));
     corpus(report);
 }
 
