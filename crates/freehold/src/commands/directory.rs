@@ -323,13 +323,8 @@ async fn applications(admin: &Administration, action: &DirectoryAction) -> Resul
         }
         DirectoryAction::AddFederation { application, name, issuer, subject, audience, keys } => {
             let keys = keys.as_deref().map(read).transpose()?;
-            let new = NewFederation {
-                name,
-                issuer,
-                subject,
-                audience: audience.as_deref(),
-                keys: keys.as_ref().map(|keys| keys.as_str()),
-            };
+            let new =
+                NewFederation { name, issuer, subject, audience: audience.as_deref(), keys: keys.as_deref() };
             done(admin.add_federated_credential(*application, new).await)?;
             Ok(format!("federated credential  {}\n", shown(name)))
         }
