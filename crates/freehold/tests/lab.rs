@@ -312,6 +312,8 @@ fn a_signal_ends_the_command_and_everything_it_started() {
     let (pid, temporary) = (inside.child.id().to_string(), inside.temporary.path().to_owned());
     assert!(Command::new("kill").args(["-TERM", &pid]).status().expect("kill").success());
     let mut inside = inside;
+    // Its input stays open: closed, it would end COMMAND too.
+    let _input = inside.child.stdin.take();
     assert_eq!(inside.child.wait().expect("it ends").code(), Some(143));
     assert!(fs::read_dir(temporary).expect("there").next().is_none());
 }
