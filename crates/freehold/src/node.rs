@@ -10,13 +10,14 @@ mod lab;
 mod program;
 mod provider;
 mod service;
+mod signs_with;
 mod wiring;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use crypto::Random;
-use custody::roots::{Application, ClientSecret, Cloud, Connection, LabMap, Lookup, Range, Trust};
+use custody::roots::{Application, Cloud, Connection, Credential, LabMap, Lookup, Range, Trust};
 use custody::{AzureReach, Provider};
 use model::fault::CredentialOwner;
 use model::key_identifier::KeyIdentifier;
@@ -34,6 +35,7 @@ pub use self::provider::{
     prepare_applications, prepare_provider, there,
 };
 pub use self::service::{SERVICE_SCHEMA, Service};
+pub use self::signs_with::SignsWith;
 pub use self::wiring::{AVAILABILITY_SUFFIX, VAULT_SUFFIX, Wiring};
 use crate::authority::{is_lab, lab_names};
 use crate::certificates::{Certificate, CertificateFault};
@@ -151,7 +153,7 @@ fn applications_of<'a>(
             cloud: cloud.clone(),
             client_id: client_id.parse().map_err(|error| ours(&error))?,
             owner: CredentialOwner::Operator,
-            secret: ClientSecret::read(&path).map_err(|error| ours(&error))?,
+            credential: Credential::secret(&path).map_err(|error| ours(&error))?,
             ranges: ranges.clone(),
             trust: trust.clone(),
             lab: lab.clone(),

@@ -11,6 +11,7 @@ use model::suffix::Suffix;
 
 use crate::config::{ConfigError, Layers, Value};
 use crate::logs::{LogFormat, LogLevel};
+use crate::node::SignsWith;
 
 /// A type that a setting can have.
 pub trait Kind: Sized {
@@ -118,15 +119,21 @@ settings! {
     vault_authority: OptionalPath = "vault.authority", "";
     /// The client id, in `vault.domains`, of the application for mailbox policies. Empty: no such policy there.
     exchange_id: Optional<ClientId> = "application.exchange.id", "";
-    /// The file of its client secret, readable by its owner alone.
+    /// What it signs in with: secret, certificate, assertion, federated-token, managed-identity and others of docs/azure.md.
+    exchange_credential: SignsWith = "application.exchange.credential", "secret";
+    /// The file of that credential, readable by its owner alone. It is read again for each token, so that a renewed one is used.
     exchange_secret: OptionalPath = "application.exchange.secret", "";
     /// The client id, in `vault.domains`, of the application for site policies. Empty: no such policy there.
     sharepoint_id: Optional<ClientId> = "application.sharepoint.id", "";
-    /// The file of its client secret, readable by its owner alone.
+    /// What it signs in with: secret, certificate, assertion, federated-token, managed-identity and others of docs/azure.md.
+    sharepoint_credential: SignsWith = "application.sharepoint.credential", "secret";
+    /// The file of that credential, readable by its owner alone. It is read again for each token, so that a renewed one is used.
     sharepoint_secret: OptionalPath = "application.sharepoint.secret", "";
     /// The client id, in `vault.domains`, of the application for policies of all workloads. Empty: no such policy there.
     at_rest_id: Optional<ClientId> = "application.data-at-rest.id", "";
-    /// The file of its client secret, readable by its owner alone.
+    /// What it signs in with: secret, certificate, assertion, federated-token, managed-identity and others of docs/azure.md.
+    at_rest_credential: SignsWith = "application.data-at-rest.credential", "secret";
+    /// The file of that credential, readable by its owner alone. It is read again for each token, so that a renewed one is used.
     at_rest_secret: OptionalPath = "application.data-at-rest.secret", "";
     /// Where the provider's availability vault listens.
     availability_listen: SocketAddr = "availability-vault.listen", "127.0.0.1:8444";

@@ -13,6 +13,7 @@ use model::fault::Answer;
 use serde_json::Value;
 
 use super::connection::OtherScope;
+use super::credential::NoCredential;
 use super::resolver::NotDialled;
 use super::transport::{NoToken, TooLarge};
 
@@ -67,6 +68,9 @@ fn certain(link: &(dyn StdError + 'static)) -> Option<Answer> {
             rustls::Error::InvalidCertificate(_) => Answer::Tls,
             _ => Answer::Refused,
         });
+    }
+    if link.is::<NoCredential>() {
+        return Some(Answer::Internal);
     }
     if link.is::<OtherScope>() {
         return Some(Answer::Challenge);

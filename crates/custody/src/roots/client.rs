@@ -64,7 +64,7 @@ impl AzureRootKeys {
     /// The same with another bound on a whole call.
     pub fn bounded(connection: Connection, clock: Arc<dyn Clock>, bound: Duration) -> Result<Self, NoWire> {
         Ok(Self {
-            clients: Clients::new(connection)?,
+            clients: Clients::new(connection, clock.clone())?,
             clock,
             bound,
             open: Mutex::default(),

@@ -7,18 +7,18 @@ use std::fmt;
 use std::sync::Arc;
 
 use azure_core::cloud::{CloudConfiguration, CustomConfiguration};
-use azure_core::credentials::{AccessToken, Secret, TokenCredential, TokenRequestOptions};
+use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
 use azure_core::error::{Error, ErrorKind};
 use azure_core::http::{ClientOptions, RetryOptions, Transport};
-use azure_identity::{ClientSecretCredential, ClientSecretCredentialOptions};
 use azure_security_keyvault_keys::{KeyClient, KeyClientOptions};
 use model::fault::CredentialOwner;
 use model::id::DirectoryId;
+use model::time::Clock;
 
 use super::cloud::Cloud;
+use super::credential::{Credential, SignIn};
 use super::range::Ranges;
 use super::resolver::{LabMap, Lookup, Resolver};
-use super::secret::ClientSecret;
 use super::transport::{NoWire, Wire};
 use super::trust::Trust;
 
@@ -35,7 +35,7 @@ pub struct Application {
     /// Whose application it is: an invalid secret is the act of its owner.
     pub owner: CredentialOwner,
     /// What it proves itself with.
-    pub secret: ClientSecret,
+    pub credential: Credential,
     /// Which addresses may be dialled.
     pub ranges: Ranges,
     /// Whose certificates are believed.
@@ -89,16 +89,17 @@ pub(super) struct Clients {
     vaults: Transport,
     authority: Transport,
     connection: Connection,
+    clock: Arc<dyn Clock>,
 }
 
 impl Clients {
-    pub(super) fn new(connection: Connection) -> Result<Self, NoWire> {
+    pub(super) fn new(connection: Connection, clock: Arc<dyn Clock>) -> Result<Self, NoWire> {
         let application = &connection.application;
         let (lookup, ranges) = (application.lookup.clone(), application.ranges.clone());
         let resolver = Resolver::new(lookup, ranges, application.lab.clone());
         let wire = Wire::new(&application.trust, resolver)?;
         let (vaults, authority) = (wire.to_vaults(&application.cloud), wire.to_authority(&application.cloud));
-        Ok(Self { vaults, authority, connection })
+        Ok(Self { vaults, authority, connection, clock })
     }
 
     pub(super) fn connection(&self) -> &Connection {
@@ -111,27 +112,33 @@ impl Clients {
     /// holds a lock while it waits for the token service.
     pub(super) fn client(&self, vault_url: &str) -> azure_core::Result<KeyClient> {
         let application = &self.connection.application;
-        let secret = ClientSecretCredential::new(
-            &self.connection.directory.to_string(),
-            application.client_id.to_string(),
-            Secret::new(application.secret.expose().to_owned()),
-            Some(ClientSecretCredentialOptions { client_options: self.options(&self.authority) }),
-        )?;
-        let credential = OneScope { credential: secret, scope: application.cloud.scope() };
-        let options = KeyClientOptions { client_options: self.options(&self.vaults), ..Default::default() };
-        KeyClient::new(vault_url, Arc::new(credential), Some(options))
+        let sign_in = SignIn {
+            directory: self.connection.directory,
+            client_id: application.client_id.to_string(),
+            authority: application.cloud.authority().to_owned(),
+            clock: self.clock.clone(),
+        };
+        let (authority, cloud) = (self.authority.clone(), application.cloud.clone());
+        let credential = application.credential.open(sign_in, move || options(&authority, &cloud))?;
+        let credential = OneScope { credential, scope: application.cloud.scope() };
+        let client_options = options(&self.vaults, &application.cloud);
+        KeyClient::new(
+            vault_url,
+            Arc::new(credential),
+            Some(KeyClientOptions { client_options, ..Default::default() }),
+        )
     }
+}
 
-    /// Our transport, our authority and no repetition; what is not set here is read from the environment.
-    fn options(&self, transport: &Transport) -> ClientOptions {
-        let mut cloud = CustomConfiguration::default();
-        cloud.authority_host = format!("https://{}", self.connection.application.cloud.authority());
-        ClientOptions {
-            transport: Some(transport.clone()),
-            retry: RetryOptions::none(),
-            cloud: Some(Arc::new(CloudConfiguration::from(cloud))),
-            ..ClientOptions::default()
-        }
+/// Our transport, our authority and no repetition; what is not set here is read from the environment.
+fn options(transport: &Transport, cloud: &Cloud) -> ClientOptions {
+    let mut custom = CustomConfiguration::default();
+    custom.authority_host = format!("https://{}", cloud.authority());
+    ClientOptions {
+        transport: Some(transport.clone()),
+        retry: RetryOptions::none(),
+        cloud: Some(Arc::new(CloudConfiguration::from(custom))),
+        ..ClientOptions::default()
     }
 }
 

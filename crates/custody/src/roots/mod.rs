@@ -7,12 +7,16 @@
 //! what is refused and how an answer is read.
 
 mod answer;
+mod certificate;
 mod client;
 mod cloud;
 mod connection;
+mod credential;
 mod domains;
+mod identity;
 mod keys;
 mod range;
+mod renewed;
 mod resolver;
 mod secret;
 #[cfg(test)]
@@ -24,16 +28,20 @@ mod tests;
 mod transport;
 mod trust;
 
+pub use certificate::{ASSERTION_LIFE, ClientCertificate, MAX_CERTIFICATE};
 pub use client::{AzureRootKeys, CALL_BOUND, MAX_CLIENTS, MAX_KEY_OPS, MAX_SIZES, MAX_WORD, SIZES};
 pub use cloud::{Cloud, NotACloud};
 pub use connection::{Application, ClientId, Connection, MAX_CLIENT_ID, NotAClientId};
+pub use credential::{Credential, DeveloperTool};
 pub use domains::Domains;
+pub use identity::{Endpoint, IdentityName, MAX_IDENTITY, ManagedIdentity, NotAnEndpoint, is_identity};
 pub use keys::{RootDescription, RootKeys};
 pub use range::{MAX_RANGES, NotARange, Range, Ranges};
+pub use renewed::Renewed;
 pub use resolver::{
     LabMap, Lookup, MAX_ADDRESSES, MAX_LAB_NAMES, MAX_LOOKUPS, NotALabName, NotDialled, Resolver,
 };
-pub use secret::{ClientSecret, MAX_SECRET, NoSecret};
+pub use secret::{Assertion, ClientSecret, MAX_ASSERTION, MAX_SECRET, NoSecret};
 pub use transport::{
     CONNECT_TIMEOUT, IDLE_TIMEOUT, MAX_BODY, MAX_IDLE, MAX_TOKEN_LIFE, NoWire, REQUEST_TIMEOUT,
 };

@@ -128,14 +128,22 @@ impl Trust {
 
     fn of(roots: RootCertStore, lab: Option<Arc<[String]>>) -> Self {
         let roots = Arc::new(roots);
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .expect("the provider has suites for TLS 1.2 and 1.3")
-            .with_root_certificates(roots.clone())
-            .with_no_client_auth();
-        Self { roots, tls, lab }
+        Self { tls: tls(roots.clone()), roots, lab }
     }
+}
+
+/// TLS that believes nobody, for a client that speaks plain HTTP alone.
+pub(super) fn nobody() -> ClientConfig {
+    tls(Arc::new(RootCertStore::empty()))
+}
+
+fn tls(roots: Arc<RootCertStore>) -> ClientConfig {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider has suites for TLS 1.2 and 1.3")
+        .with_root_certificates(roots)
+        .with_no_client_auth()
 }
 
 impl fmt::Debug for Trust {

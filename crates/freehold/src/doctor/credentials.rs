@@ -7,6 +7,7 @@ use model::time::Timestamp;
 
 use super::{Finding, Verdict};
 use crate::config::Config;
+use crate::exit::Failure;
 use crate::key_file::KeyFile;
 use crate::layout::Layout;
 use crate::node::{APPLICATIONS, AVAILABILITY_OPERATOR, AVAILABILITY_SERVICE, Further, RENEW_SECRET, noted};
@@ -30,24 +31,25 @@ pub(super) fn all(config: &Config, layout: &Layout, now: Timestamp) -> Vec<Findi
     }
     findings.extend(names.into_iter().map(|name| one(name, &layout.credential(name), now)));
     if config.role.has_service() {
-        findings.extend(Further::of(config).secrets().map(|(setting, file)| of_others(setting, file)));
+        findings
+            .extend(Further::of(config).credentials().map(|(setting, usable)| of_others(setting, usable)));
     }
     findings
 }
 
-/// A secret of somebody else's directory, which alone knows when it ends.
-fn of_others(setting: &str, file: &Path) -> Finding {
-    match KeyFile::examine(file) {
+/// A credential for somebody else's directory, which alone knows when it ends.
+fn of_others(setting: &str, usable: Result<(), Failure>) -> Finding {
+    match usable {
         Ok(()) => Finding::ok(CHECK, format!("that of {setting} is there; its directory knows when it ends")),
         Err(error) => {
-            let todo = "put the secret that the application's directory gave out into that file";
+            let todo = "see docs/azure.md for what each kind of credential needs";
             Finding::new(CHECK, Verdict::Failed, format!("{setting}.secret: {error}"), todo)
         }
     }
 }
 
 fn one(name: &str, file: &Path, now: Timestamp) -> Finding {
-    let again = "start the vault that knows it again: it makes a new one; hand that to the service, and start it again";
+    let again = "start the vault that knows it again: it makes a new one; hand that to the service";
     if let Err(error) = KeyFile::examine(file) {
         let again = "put a copy of the one that its vault handed over there, or start that vault again: it makes a new one";
         return Finding::new(CHECK, Verdict::Failed, format!("{name}: {error}"), again);

@@ -78,8 +78,8 @@ impl Credential<'_> {
 
     /// When the secret of the file ends, after it was renewed if that was due.
     ///
-    /// The old secret is left to end by itself: a service in a process of its own goes on with it until it starts
-    /// again, and reads the new one then.
+    /// The old secret is left to end by itself: a service in a process of its own goes on with it until the new file
+    /// is handed to it, and reads that for its next token.
     async fn renew(
         &self,
         admin: &Administration,

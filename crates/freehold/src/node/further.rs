@@ -3,13 +3,13 @@
 //! Owns what the operator says of them: domains, address ranges, authorities, and the applications that the service signs
 //! in as there. Each domain's token service follows from custody's table and cannot be named.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use custody::roots::{Application, ClientId, ClientSecret, Cloud, LabMap, Lookup, Range, Ranges, Trust};
+use custody::roots::{Application, ClientId, Cloud, Credential, LabMap, Lookup, Range, Ranges, Trust};
 use model::fault::CredentialOwner;
 use model::policy::PolicyKind;
 
-use super::Unvouched;
+use super::{SignsWith, Unvouched};
 use crate::authority::is_lab;
 use crate::config::Config;
 use crate::exit::{Exit, Failure};
@@ -31,6 +31,7 @@ struct Signs {
     kind: PolicyKind,
     setting: &'static str,
     id: Option<ClientId>,
+    with: SignsWith,
     secret: Option<PathBuf>,
 }
 
@@ -39,6 +40,8 @@ struct Signs {
 enum Half {
     #[error("{0}.id and {0}.secret belong together: set both or neither")]
     Application(&'static str),
+    #[error("{0}.credential lies in no file: leave {0}.secret empty, and set {0}.id")]
+    NoFile(&'static str),
     #[error(
         "vault.domains has no application: set application.exchange.id and application.exchange.secret, or another kind's"
     )]
@@ -52,29 +55,29 @@ enum Half {
 impl Further {
     /// What the configuration says.
     pub fn of(config: &Config) -> Self {
-        let signs = |kind, setting, id: &Option<ClientId>, secret: &Option<PathBuf>| Signs {
-            kind,
-            setting,
-            id: id.clone(),
-            secret: secret.clone(),
+        let signs = |kind, setting, id: &Option<ClientId>, with: &SignsWith, secret: &Option<PathBuf>| {
+            Signs { kind, setting, id: id.clone(), with: with.clone(), secret: secret.clone() }
         };
         let applications = vec![
             signs(
                 PolicyKind::Mailbox,
                 "application.exchange",
                 &config.exchange_id.0,
+                &config.exchange_credential,
                 &config.exchange_secret.0,
             ),
             signs(
                 PolicyKind::SharePoint,
                 "application.sharepoint",
                 &config.sharepoint_id.0,
+                &config.sharepoint_credential,
                 &config.sharepoint_secret.0,
             ),
             signs(
                 PolicyKind::MultiWorkload,
                 "application.data-at-rest",
                 &config.at_rest_id.0,
+                &config.at_rest_credential,
                 &config.at_rest_secret.0,
             ),
         ];
@@ -86,9 +89,10 @@ impl Further {
         }
     }
 
-    /// The files of the client secrets, each with its setting.
-    pub fn secrets(&self) -> impl Iterator<Item = (&'static str, &Path)> {
-        self.applications.iter().filter_map(|signs| Some((signs.setting, signs.secret.as_deref()?)))
+    /// What each application that is named signs in with, with its setting: whether it can be used.
+    pub fn credentials(&self) -> impl Iterator<Item = (&'static str, Result<(), Failure>)> {
+        let named = self.applications.iter().filter(|signs| signs.secret.is_some() || signs.id.is_some());
+        named.map(|signs| (signs.setting, signs.open().map(|_| ())))
     }
 
     /// An application of each kind in each domain; `own` is the domain that needs none, `trust` holds where no other
@@ -113,41 +117,55 @@ impl Further {
                 return Err(Failure::new(Exit::Usage, unvouched));
             }
             let cloud = Cloud::of(domain.clone()).map_err(|error| Failure::new(Exit::Usage, error))?;
-            for (kind, id, secret) in &named {
+            for (signs, id) in &named {
                 let application = Application {
                     cloud: cloud.clone(),
                     client_id: (*id).clone(),
                     owner: CredentialOwner::Operator,
-                    secret: ClientSecret::read(secret).map_err(|error| Failure::new(Exit::Ours, error))?,
+                    credential: signs.open()?,
                     ranges: public_and(&self.ranges)?,
                     trust: trust.clone(),
                     lab: LabMap::default(),
                     lookup: Lookup::system(),
                 };
-                applications.push((*kind, application));
+                applications.push((signs.kind, application));
             }
         }
         Ok(applications)
     }
 
-    /// The applications that are named, each by id and file; halves are refused.
-    fn named(&self) -> Result<Vec<(PolicyKind, &ClientId, &PathBuf)>, Failure> {
+    /// The applications that are named, each with its id; halves are refused.
+    fn named(&self) -> Result<Vec<(&Signs, &ClientId)>, Failure> {
         let half = |half: Half| Failure::new(Exit::Usage, half);
         let mut named = Vec::new();
         for signs in &self.applications {
-            match (&signs.id, &signs.secret) {
-                (Some(_), Some(_)) if self.domains.is_empty() => {
-                    return Err(half(Half::NoDomain(signs.setting)));
+            match (&signs.id, &signs.secret, signs.with.has_file()) {
+                (_, Some(_), false) => return Err(half(Half::NoFile(signs.setting))),
+                (Some(_), None, true) | (None, Some(_), true) => {
+                    return Err(half(Half::Application(signs.setting)));
                 }
-                (Some(id), Some(secret)) => named.push((signs.kind, id, secret)),
-                (None, None) => {}
-                _ => return Err(half(Half::Application(signs.setting))),
+                (Some(_), ..) if self.domains.is_empty() => return Err(half(Half::NoDomain(signs.setting))),
+                (Some(id), ..) => named.push((signs, id)),
+                (None, None, _) => {}
             }
         }
         if named.is_empty() && !self.domains.is_empty() {
             return Err(half(Half::NoApplication));
         }
         Ok(named)
+    }
+}
+
+impl Signs {
+    fn open(&self) -> Result<Credential, Failure> {
+        let credential = self.with.open(self.secret.as_deref(), |name| std::env::var(name).ok())?;
+        if credential.is_for_rehearsal() {
+            tracing::warn!(
+                setting = self.setting,
+                "signs in as the person at a developer's tool: for a rehearsal, not for customers"
+            );
+        }
+        Ok(credential)
     }
 }
 
@@ -161,6 +179,7 @@ mod tests {
     use std::ffi::OsString;
     use std::fs;
     use std::net::IpAddr;
+    use std::path::Path;
 
     use tempfile::TempDir;
 
@@ -227,11 +246,14 @@ mod tests {
         let (folder, trust) = files();
         let (secret, roots) = (path(&folder, "app.secret"), path(&folder, "ca.pem"));
         let app = [("application.exchange.id", "app"), ("application.exchange.secret", secret.as_str())];
+        let identity = ("application.exchange.credential", "managed-identity");
         let (domain, authority) = (("vault.domains", "vault.azure.net"), ("vault.authority", roots.as_str()));
         for (set, wanted) in [
             (vec![domain, authority], "application.exchange.id"),
             (vec![domain, authority, app[0]], "application.exchange.secret"),
             (vec![app[0], app[1]], "vault.domains is empty"),
+            (vec![domain, authority, identity, app[0], app[1]], "lies in no file"),
+            (vec![domain, authority, identity], "has no application"),
             (vec![domain, app[0], app[1]], "vault.authority"),
             (vec![("vault.domains", "vault.localhost"), app[0], app[1]], "vault.suffix already"),
             (vec![("vault.domains", "azure.net"), authority, app[0], app[1]], "Microsoft's domain"),
@@ -240,6 +262,8 @@ mod tests {
             let refused = further.applications(&own, &trust).expect_err("half").to_string();
             assert!(refused.contains(wanted), "{set:?}: {refused}");
         }
+        let (machine, own) = further(&[domain, authority, identity, app[0]]);
+        assert_eq!(machine.applications(&own, &trust).expect("no file is needed").len(), 1);
         let (nothing, own) = further(&[]);
         assert!(nothing.applications(&own, &trust).expect("nothing").is_empty());
         fs::remove_file(Path::new(&secret)).expect("removed");

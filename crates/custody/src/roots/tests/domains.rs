@@ -10,8 +10,7 @@ use crate::{AzureReach, Provider, Reach, VaultConnection};
 
 /// The application of one domain, with a secret of its own.
 fn of_domain(authority: &Authority, server: &Server, secret: &str) -> Arc<Application> {
-    let secret = ClientSecret::new(Zeroizing::new(secret.to_owned())).expect("printable");
-    Arc::new(Application { secret, ..application(authority, server) })
+    Arc::new(Application { credential: super::secret(secret), ..application(authority, server) })
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@
 //! happens on the way. This file owns the set-up.
 
 mod answers;
+mod credentials;
 mod domains;
 mod hostile;
 mod wire;
@@ -24,8 +25,8 @@ use zeroize::Zeroizing;
 
 use super::server::{Authority, Reply, Seen, Server, VERSION};
 use super::{
-    Application, AzureRootKeys, ClientSecret, Cloud, Connection, LabMap, Lookup, Ranges, RootDescription,
-    RootKeys, Trust,
+    Application, AzureRootKeys, ClientSecret, Cloud, Connection, Credential, LabMap, Lookup, Ranges,
+    RootDescription, RootKeys, Trust,
 };
 
 const SECRET: &str = "s3cret";
@@ -85,12 +86,17 @@ fn application(authority: &Authority, server: &Server) -> Application {
         cloud: Cloud::of(suffix).expect("our own"),
         client_id: "freehold-exchange".parse().expect("a client id"),
         owner: CredentialOwner::Operator,
-        secret: ClientSecret::new(Zeroizing::new(SECRET.to_owned())).expect("printable"),
+        credential: secret(SECRET),
         ranges: Ranges::default(),
         trust: Trust::lab(authority.der()).expect("a root"),
         lab: LabMap::new([(host, server.address)]).expect("a lab name"),
         lookup: Lookup::by(|_| Err(io::Error::other("the lab has no DNS"))),
     }
+}
+
+/// A client secret that nobody renews.
+fn secret(text: &str) -> Credential {
+    Credential::fixed(ClientSecret::new(Zeroizing::new(text.to_owned())).expect("printable"))
 }
 
 fn roots(application: Application) -> (Arc<AzureRootKeys>, ManualClock) {

@@ -145,7 +145,8 @@ async fn only_names_of_the_cloud_are_dialled_and_only_over_https() {
         ..application(&authority, &server)
     };
     let directory = DirectoryId::from_random([5; 16]);
-    let clients = Clients::new(Connection { application: Arc::new(application), directory, version: 1 });
+    let connection = Connection { application: Arc::new(application), directory, version: 1 };
+    let clients = Clients::new(connection, Arc::new(ManualClock::at(Timestamp(1_800_000_000_000))));
     let clients = clients.expect("a wire");
     for url in [
         format!("https://127.0.0.1:{port}"),
@@ -184,7 +185,7 @@ async fn a_lab_authority_vouches_for_no_name_outside_the_lab() {
         trust,
         client_id: "app".parse().expect("a client id"),
         owner: CredentialOwner::Operator,
-        secret: ClientSecret::new(Zeroizing::new(SECRET.to_owned())).expect("printable"),
+        credential: secret(SECRET),
     };
     let key = key_at(&format!("https://contoso-a.{}/keys/key001/{VERSION}", server.suffix()));
     let (lab, _) = roots(with(Trust::lab(authority.der()).expect("a root")));
@@ -208,7 +209,7 @@ fn resolved(authority: &Authority, server: &Server, lookup: Lookup, ranges: &[&s
         cloud: Cloud::of(server.suffix().parse().expect("a suffix")).expect("our own"),
         client_id: "app".parse().expect("a client id"),
         owner: CredentialOwner::Operator,
-        secret: ClientSecret::new(Zeroizing::new(SECRET.to_owned())).expect("printable"),
+        credential: secret(SECRET),
         ranges: Ranges::public_and(ranges).expect("few"),
         trust: bundle(authority),
         lab: LabMap::default(),
@@ -305,7 +306,7 @@ async fn child_of_a_hostile_environment() {
         cloud: Cloud::of(suffix.parse().expect("a suffix")).expect("our own"),
         client_id: "app".parse().expect("a client id"),
         owner: CredentialOwner::Operator,
-        secret: ClientSecret::new(Zeroizing::new(SECRET.to_owned())).expect("printable"),
+        credential: secret(SECRET),
         ranges: Ranges::public_and(ranges).expect("few"),
         trust: Trust::bundle(root.as_ref()).expect("a root"),
         lab: LabMap::default(),
