@@ -9,6 +9,11 @@ pub fn seal() -> Outcome {
     step::run(&mut step::cargo(&["bench", "--locked", "-p", "freehold-crypto", "--bench", "seal"]))
 }
 
+/// The vault over HTTPS beside raw private operations and a bare echo.
+pub fn vault() -> Outcome {
+    step::run(&mut step::cargo(&["bench", "--locked", "-p", "freehold", "--bench", "vault"]))
+}
+
 /// A durable import beside a plain durable copy of the same real messages.
 pub fn import() -> Outcome {
     let messages = match corpus::install() {

@@ -18,6 +18,7 @@ Commands:
   data                   Install the mail corpus and count it; prints where it lies
   bench seal             The sealed format beside raw AES-256-GCM
   bench import           A durable import of the corpus beside a plain durable copy of the same messages
+  bench vault            unwrapKey, get and list over HTTPS beside raw RSA and a bare echo
 
 Environment:
   XTASK_DATA             Where the mail corpus is kept (default: target/data)
@@ -63,6 +64,10 @@ fn main() -> ExitCode {
         }
         ["bench", "import"] => {
             report.record("bench import", bench::import);
+            false
+        }
+        ["bench", "vault"] => {
+            report.record("bench vault", bench::vault);
             false
         }
         [] | ["help" | "--help" | "-h"] => {
