@@ -43,16 +43,12 @@ pub struct SecretTo {
 
 /// What can be done with directories. A directory is named by its id or by one of its domains.
 #[derive(Debug, Clone, Subcommand)]
-#[command(after_help = "\
-Examples:
-  freehold directory create Contoso --domain contoso.com --data my-vault
-  freehold directory add-user contoso.com alice@contoso.com --data my-vault
-  freehold directory add-app contoso.com custody --out app.secret --data my-vault
-  freehold directory add-certificate CLIENT-ID app.pem --data my-vault
-  freehold directory add-member contoso.com 'key officers' alice@contoso.com --data my-vault")]
 #[allow(missing_docs, reason = "what clap would print of a name says nothing more")]
 pub enum DirectoryAction {
     /// Make a directory.
+    #[command(
+        after_help = "Examples:\n  freehold directory create Contoso --domain contoso.com --data my-vault"
+    )]
     Create {
         /// The name that people see
         name: String,
@@ -64,10 +60,17 @@ pub enum DirectoryAction {
         domains: Vec<String>,
     },
     /// List the directories with their domains.
+    #[command(after_help = "Examples:\n  freehold directory list --data my-vault")]
     List,
     /// Give a directory one more verified domain.
+    #[command(
+        after_help = "Examples:\n  freehold directory add-domain contoso.com contoso.onmicrosoft.com --data my-vault"
+    )]
     AddDomain { directory: String, domain: String },
     /// Make a user with a secret to sign in with.
+    #[command(
+        after_help = "Examples:\n  freehold directory add-user contoso.com alice@contoso.com --out alice.secret --data my-vault"
+    )]
     AddUser {
         directory: String,
         /// The name to sign in with, for example alice@contoso.com
@@ -76,6 +79,9 @@ pub enum DirectoryAction {
         secret: SecretTo,
     },
     /// Give a user another secret; the old one is no longer good.
+    #[command(
+        after_help = "Examples:\n  freehold directory renew-user contoso.com alice@contoso.com --days 30 --data my-vault"
+    )]
     RenewUser {
         directory: String,
         name: String,
@@ -83,18 +89,33 @@ pub enum DirectoryAction {
         secret: SecretTo,
     },
     /// Disable a user: no new token, and those that are out are no longer accepted.
+    #[command(
+        after_help = "Examples:\n  freehold directory disable-user contoso.com alice@contoso.com --data my-vault"
+    )]
     DisableUser { directory: String, name: String },
     /// Take the disabling of a user back.
+    #[command(
+        after_help = "Examples:\n  freehold directory enable-user contoso.com alice@contoso.com --data my-vault"
+    )]
     EnableUser { directory: String, name: String },
     /// Say that a user or service principal administers the directory over the wire.
+    #[command(
+        after_help = "Examples:\n  freehold directory add-administrator contoso.com alice@contoso.com --data my-vault"
+    )]
     AddAdministrator {
         directory: String,
         /// A user's name, a client id or an object id
         principal: String,
     },
     /// Take that back.
+    #[command(
+        after_help = "Examples:\n  freehold directory remove-administrator contoso.com alice@contoso.com --data my-vault"
+    )]
     RemoveAdministrator { directory: String, principal: String },
     /// Make an application at home in a directory, with a secret, and consent to it there.
+    #[command(
+        after_help = "Examples:\n  freehold directory add-app contoso.com custody --out app.secret --data my-vault"
+    )]
     AddApp {
         directory: String,
         /// The name that people see
@@ -106,14 +127,23 @@ pub enum DirectoryAction {
         secret: SecretTo,
     },
     /// Give an application another secret beside those it has.
+    #[command(
+        after_help = "Examples:\n  freehold directory add-secret CLIENT-ID --out app.secret --data my-vault"
+    )]
     AddSecret {
         application: ApplicationId,
         #[command(flatten)]
         secret: SecretTo,
     },
     /// Give an application a certificate in PEM, whose private half signs its assertions.
+    #[command(
+        after_help = "Examples:\n  freehold directory add-certificate CLIENT-ID app.pem --data my-vault"
+    )]
     AddCertificate { application: ApplicationId, file: PathBuf },
     /// Let an application sign in with the tokens of another issuer.
+    #[command(
+        after_help = "Examples:\n  freehold directory add-federation CLIENT-ID cluster --issuer URL --subject SUBJECT --keys jwks.json --data my-vault"
+    )]
     AddFederation {
         application: ApplicationId,
         /// The credential's name; the same name again replaces it
@@ -132,12 +162,20 @@ pub enum DirectoryAction {
         keys: Option<PathBuf>,
     },
     /// Let every directory's administrators consent to an application.
+    #[command(after_help = "Examples:\n  freehold directory share-app CLIENT-ID --data my-vault")]
     ShareApp { application: ApplicationId },
     /// Consent to an application in a directory.
+    #[command(after_help = "Examples:\n  freehold directory consent contoso.com CLIENT-ID --data my-vault")]
     Consent { directory: String, application: ApplicationId },
     /// Make a group without members.
+    #[command(
+        after_help = "Examples:\n  freehold directory add-group contoso.com 'key officers' --data my-vault"
+    )]
     AddGroup { directory: String, name: String },
     /// Make a user or service principal a member of a group.
+    #[command(
+        after_help = "Examples:\n  freehold directory add-member contoso.com 'key officers' alice@contoso.com --data my-vault"
+    )]
     AddMember {
         directory: String,
         /// The group's name
@@ -146,19 +184,20 @@ pub enum DirectoryAction {
         member: String,
     },
     /// Take a member from a group.
+    #[command(
+        after_help = "Examples:\n  freehold directory remove-member contoso.com 'key officers' alice@contoso.com --data my-vault"
+    )]
     RemoveMember { directory: String, group: String, member: String },
 }
 
 /// What can be done with subscriptions.
 #[derive(Debug, Clone, Subcommand)]
-#[command(after_help = "\
-Examples:
-  freehold subscription create contoso.com keys --owner alice@contoso.com --data my-vault
-  freehold subscription list --data my-vault
-  freehold subscription register SUBSCRIPTION --data my-vault")]
 #[allow(missing_docs, reason = "what clap would print of a name says nothing more")]
 pub enum SubscriptionAction {
     /// Make a subscription in a directory and give its owner the role Owner, which carries no right on keys.
+    #[command(
+        after_help = "Examples:\n  freehold subscription create contoso.com keys --owner alice@contoso.com --data my-vault"
+    )]
     Create {
         directory: String,
         /// The name that people see
@@ -171,8 +210,10 @@ pub enum SubscriptionAction {
         id: Option<SubscriptionId>,
     },
     /// List the subscriptions.
+    #[command(after_help = "Examples:\n  freehold subscription list --data my-vault")]
     List,
     /// Complete a subscription's registration for the mandatory retention period, which its owner has asked for.
+    #[command(after_help = "Examples:\n  freehold subscription register SUBSCRIPTION --data my-vault")]
     Register { subscription: SubscriptionId },
 }
 

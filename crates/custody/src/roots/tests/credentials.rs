@@ -206,9 +206,12 @@ fn a_file_that_is_no_rsa_key_with_its_certificate_is_refused_with_what_is_wrong(
     assert!(matches!(refused, NoSecret::Readable { .. }));
 }
 
+/// What was asked: the path, and the header that proves it.
+type Asked = Arc<Mutex<Vec<(String, Option<String>)>>>;
+
 /// An identity endpoint on loopback, what it was asked, and the credential that leads to it.
 struct Platform {
-    asked: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    asked: Asked,
     url: String,
 }
 
