@@ -78,7 +78,7 @@ async fn answer(
     peer: Option<std::net::IpAddr>,
 ) -> Result<Value, Refused> {
     let bad = |text: &str| Refused(StatusCode::BAD_REQUEST, "invalid_request", text.into());
-    if peer.is_some_and(|peer| !peer.is_loopback()) {
+    if !peer.is_some_and(|peer| peer.is_loopback()) {
         return Err(Refused(
             StatusCode::FORBIDDEN,
             "forbidden",

@@ -368,6 +368,9 @@ impl Context<'_> {
     /// no into an outage.
     async fn recorded(&self, stop: Stop) -> Stop {
         let Stop::Refused(refused) = &stop else { return stop };
+        if refused.status == StatusCode::UNAUTHORIZED {
+            return stop;
+        }
         let outcome = Outcome { status: refused.status, refusal: Some((refused.code, refused.inner)) };
         let target = self.target.name.as_ref().map(|name| {
             let vault = self.core.settings.vault(&self.vault.name);

@@ -296,7 +296,9 @@ async fn recorded(
     stop: Stop,
 ) -> Stop {
     let (Stop::Refused(refused), Some(need)) = (&stop, need) else { return stop };
-    if asked.method == Method::GET || asked.method == Method::HEAD || refused.code == "SubscriptionNotFound" {
+    // Of whom the token is not taken, nothing is known: he could fill the log of any subscription.
+    let nobody = refused.status == StatusCode::UNAUTHORIZED || refused.code == "SubscriptionNotFound";
+    if asked.method == Method::GET || asked.method == Method::HEAD || nobody {
         return stop;
     }
     let outcome = Outcome { status: refused.status, refusal: Some((refused.code, refused.inner)) };

@@ -41,8 +41,14 @@ pub(crate) fn generate(
     life: Duration,
 ) -> (Secret, Zeroizing<String>) {
     let mut bytes = Zeroizing::new([0; 32]);
-    random.fill(&mut *bytes);
-    let text = Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes));
+    let text = loop {
+        random.fill(&mut *bytes);
+        let text = Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes));
+        // A command line takes a dash in front for a flag.
+        if !text.starts_with('-') {
+            break text;
+        }
+    };
     (Secret { hash: hash(owner, &text), created: now, expires: now + life }, text)
 }
 
@@ -117,6 +123,14 @@ mod tests {
         assert_eq!(check(&secrets, "apq", &text, now), Presented::Wrong);
         assert_eq!(check(&secrets, "app", "", now), Presented::Wrong);
         assert_eq!(check(&[], "app", &text, now), Presented::Wrong);
+    }
+
+    #[test]
+    fn no_secret_looks_like_a_flag() {
+        let random = SeededRandom::new(3);
+        let began = |_| generate(&random, "app", Timestamp(0), LIFE).1.as_bytes()[0];
+        let first: Vec<u8> = (0..1000).map(began).collect();
+        assert!(!first.contains(&b'-') && first.contains(&b'_'));
     }
 
     #[test]

@@ -156,7 +156,7 @@ impl NetworkRules {
         };
         let firewall = match sent {
             None => self.firewall.clone(),
-            Some(sent) => Some(sent.check()?),
+            Some(sent) => Some(sent.check(self.firewall.as_ref())?),
         };
         Ok(Self { off, firewall })
     }
@@ -192,32 +192,28 @@ impl NetworkRules {
 }
 
 impl Sent {
-    fn check(self) -> Result<Firewall, Refused> {
+    /// The firewall that is sent; what it does not name is as before.
+    fn check(self, before: Option<&Firewall>) -> Result<Firewall, Refused> {
         let trusted = match self.bypass.as_deref() {
-            None => true,
+            None => before.is_none_or(|before| before.trusted),
             Some(word) => one_of("bypass", word, "None", "AzureServices")?,
         };
-        let (addresses, subnets) =
-            (self.ip_rules.unwrap_or_default(), self.virtual_network_rules.unwrap_or_default());
-        let deny = match self.default_action.as_deref() {
-            Some(word) => one_of("defaultAction", word, "Allow", "Deny")?,
-            None if addresses.is_empty() && subnets.is_empty() => false,
-            // Rules without it may be meant either way, and one of them leaves the vault open.
-            None => return Err(invalid("defaultAction", "must be given with rules")),
+        let rules = self.ip_rules.is_some() || self.virtual_network_rules.is_some();
+        let addresses = match (self.ip_rules, before) {
+            (Some(sent), _) => blocks(&sent)?,
+            (None, before) => before.map(|before| before.addresses.clone()).unwrap_or_default(),
         };
-        if addresses.len() > MOST_ADDRESSES {
-            return Err(invalid("ipRules", &format!("has more than {MOST_ADDRESSES} rules")));
-        }
+        let kept = || before.map(|before| before.subnets.clone()).unwrap_or_default();
+        let subnets = self.virtual_network_rules.unwrap_or_else(kept);
+        let deny = match (self.default_action.as_deref(), before) {
+            (Some(word), _) => one_of("defaultAction", word, "Allow", "Deny")?,
+            (None, Some(before)) => before.deny,
+            // Rules without it may be meant either way, and one of them leaves the vault open.
+            (None, None) if rules => return Err(invalid("defaultAction", "must be given with rules")),
+            (None, None) => false,
+        };
         if subnets.len() > MOST_SUBNETS {
             return Err(invalid("virtualNetworkRules", &format!("has more than {MOST_SUBNETS} rules")));
-        }
-        let mut blocks: Vec<Block> = Vec::with_capacity(addresses.len());
-        for sent in addresses {
-            let what = "names no address and no block of addresses that begins at its first";
-            let block: Block = sent.value.parse().map_err(|NotABlock| invalid("ipRules", what))?;
-            if !blocks.contains(&block) {
-                blocks.push(block);
-            }
         }
         let known = |b: u8| b.is_ascii_alphanumeric() || b"/-_.()".contains(&b);
         let good = |subnet: &Subnet| {
@@ -226,8 +222,23 @@ impl Sent {
         if !subnets.iter().all(good) {
             return Err(invalid("virtualNetworkRules", "names no subnet"));
         }
-        Ok(Firewall { trusted, deny, addresses: blocks, subnets })
+        Ok(Firewall { trusted, deny, addresses, subnets })
     }
+}
+
+fn blocks(sent: &[SentAddress]) -> Result<Vec<Block>, Refused> {
+    if sent.len() > MOST_ADDRESSES {
+        return Err(invalid("ipRules", &format!("has more than {MOST_ADDRESSES} rules")));
+    }
+    let mut blocks: Vec<Block> = Vec::with_capacity(sent.len());
+    for sent in sent {
+        let what = "names no address and no block of addresses that begins at its first";
+        let block: Block = sent.value.parse().map_err(|NotABlock| invalid("ipRules", what))?;
+        if !blocks.contains(&block) {
+            blocks.push(block);
+        }
+    }
+    Ok(blocks)
 }
 
 /// Whether the word is the second of the two; any other is refused.

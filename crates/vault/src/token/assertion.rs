@@ -141,23 +141,26 @@ impl<'a> Assertion<'a> {
     async fn by_issuer(&self, core: &Core, row: &ApplicationRow) -> Result<(), No> {
         let known: Vec<&Federation> =
             row.federations.iter().filter(|one| one.issuer == self.issuer).collect();
-        let Some(first) = known.first() else {
+        if known.is_empty() {
             return Err(TokenRefused::no_federation(700_211, "issuer", &self.issuer).into());
-        };
-        let kid = self.header.kid.as_deref().unwrap_or_default();
-        let own = first.keys.is_empty();
-        let key = match own {
-            true => core.signing.verifying(kid, core.now()),
-            false => known.iter().find_map(|one| one.key(kid)),
-        };
+        }
         if self.header.alg != Algorithm::RS256 {
             return Err(TokenRefused::bad_signature().into());
         }
-        let said: Said = self.verified(Algorithm::RS256, key.clone())?;
-        in_time(core, &said)?;
-        matches(&known, &said)?;
-        if own {
-            stands(core, &self.verified(Algorithm::RS256, key)?).await?;
+        let kid = self.header.kid.as_deref().unwrap_or_default();
+        let key = |one: &Federation| match one.keys.is_empty() {
+            true => core.signing.verifying(kid, core.now()),
+            false => one.key(kid),
+        };
+        // Each credential has its own document of keys: what one of them still names signs for no other.
+        let said = |one: &Federation| self.verified::<Said>(Algorithm::RS256, key(one)).ok();
+        let signed: Vec<_> = known.iter().filter_map(|one| Some((*one, said(one)?))).collect();
+        let (_, said) = signed.first().ok_or_else(TokenRefused::bad_signature)?;
+        in_time(core, said)?;
+        let signers: Vec<_> = signed.iter().map(|(one, _)| *one).collect();
+        let one = matching(&signers, said)?;
+        if one.keys.is_empty() {
+            stands(core, &self.verified(Algorithm::RS256, key(one))?).await?;
         }
         Ok(())
     }
@@ -178,16 +181,14 @@ impl<'a> Assertion<'a> {
     }
 }
 
-/// Whether one of an issuer's credentials is for this subject and audience.
-fn matches(known: &[&Federation], said: &Said) -> Result<(), TokenRefused> {
+/// The one of an issuer's credentials that is for this subject and audience.
+fn matching<'a>(known: &[&'a Federation], said: &Said) -> Result<&'a Federation, TokenRefused> {
     let subjects: Vec<_> = known.iter().filter(|one| one.subject == said.sub).collect();
     if subjects.is_empty() {
         return Err(TokenRefused::no_federation(700_213, "subject", &said.sub));
     }
-    if !subjects.iter().any(|one| said.aud.all().contains(&one.audience)) {
-        return Err(TokenRefused::no_federation(700_212, "audience", &said.aud.all().join(" ")));
-    }
-    Ok(())
+    let named = subjects.into_iter().find(|one| said.aud.all().contains(&one.audience));
+    named.copied().ok_or_else(|| TokenRefused::no_federation(700_212, "audience", &said.aud.all().join(" ")))
 }
 
 fn in_time(core: &Core, said: &Said) -> Result<(), TokenRefused> {

@@ -62,6 +62,7 @@ pub(crate) async fn application(
     let (proof, strength) = match (secret, assertion) {
         (Some(secret), _) => (by_secret(core, id, &found.value, secret), "1"),
         (None, Some(assertion)) => (assertion.check(core, directory, id, &found.value).await, "2"),
+        (None, None) if named.is_none() => return Err(unknown().into()),
         (None, None) => return Err(TokenRefused::no_secret().into()),
     };
     match (proof, &named) {

@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use crate::core::{Core, Found};
 use crate::directory::principal::{self, Subject};
+use crate::directory::secret::Secret;
 use crate::error::Stop;
 use crate::id::{ApplicationId, PrincipalId};
 use crate::schema;
@@ -86,7 +87,8 @@ pub(crate) async fn redeem(
     }
     let found = principal::find(core, directory, principal).await?.ok_or_else(invalid)?;
     let Subject::User { secrets, .. } = &found.value.subject else { return Err(invalid().into()) };
-    if !secrets.iter().any(|secret| secret.created() <= row.value.signed_in) {
+    let stands = |secret: &Secret| secret.created() <= row.value.signed_in && !secret.expired(core.now());
+    if !secrets.iter().any(stands) {
         return Err(TokenRefused::secret_changed().into());
     }
     let signed_in = row.value.signed_in;

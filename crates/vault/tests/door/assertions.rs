@@ -215,6 +215,20 @@ async fn another_issuers_word_is_taken_for_its_subject_and_audience_alone() {
     };
     let right = signer.sign(&header, &good);
     show(&world, &directory, app, &right).await.ok();
+    // What another credential of the same issuer still names is no key of this one.
+    let former = Signer::new();
+    let former_keys = former.keys();
+    let old = NewFederation {
+        name: "other",
+        issuer,
+        subject: "ns:other-app",
+        audience: None,
+        keys: Some(&former_keys),
+    };
+    admin.add_federated_credential(app, old).await.unwrap();
+    let retired = show(&world, &directory, app, &former.sign(&header, &good)).await;
+    assert_eq!((retired.status.as_u16(), number(&retired)), (401, 700213), "{}", retired.json);
+    admin.remove_federated_credential(app, "other").await.unwrap();
     let mut other_kid = header.clone();
     other_kid.kid = Some("k2".into());
     for (what, assertion, expected) in [

@@ -31,7 +31,9 @@ async fn get(router: &Router, path: &str, headers: &[(&str, &str)]) -> Answer {
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    send(router, request.body(Body::empty()).unwrap()).await
+    let mut request = request.body(Body::empty()).unwrap();
+    request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 1))));
+    send(router, request).await
 }
 
 #[tokio::test]
@@ -76,6 +78,8 @@ async fn who_lacks_the_header_comes_from_afar_or_over_a_proxy_gets_nothing() {
     }
     let another = format!("{APP_SERVICE}&client_id=00000000-0000-4000-8000-000000000000");
     assert_eq!(get(&open, &another, &[known]).await.json["error_description"], "Identity not found");
+    let unknown = Request::builder().uri(APP_SERVICE).header(known.0, known.1).body(Body::empty()).unwrap();
+    assert_eq!(send(&open, unknown).await.status, 403, "an address that is not known is nowhere");
     let mut afar = Request::builder().uri(APP_SERVICE).header(known.0, known.1).body(Body::empty()).unwrap();
     let peer: SocketAddr = "10.0.0.1:1".parse().unwrap();
     afar.extensions_mut().insert(ConnectInfo(peer));

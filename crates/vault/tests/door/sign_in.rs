@@ -207,6 +207,12 @@ async fn a_refresh_token_falls_with_its_users_secret_his_account_and_outside_his
     let disabled = sign_in(world.contoso.owner.form()).await;
     admin.disable_user(directory, "owner@contoso.com").await.unwrap();
     assert_eq!(number(&post(&world, "common", &format!("{}&{SCOPE}", refresh(&disabled))).await), 50057);
+    let day = Duration::from_secs(24 * 3600);
+    let (id, secret) = admin.create_user(directory, "guest@contoso.com", "Guest", day).await.unwrap();
+    let guest = sign_in(crate::world::Person::user(id, "guest@contoso.com", &secret).form()).await;
+    let guest = sign_in(&refresh(&guest)).await;
+    world.clock.advance(day);
+    assert_eq!(number(&post(&world, "common", &format!("{}&{SCOPE}", refresh(&guest))).await), 50173);
     world.clock.advance(Duration::from_secs(1));
     admin.renew_user_secret(directory, "alice@contoso.com", YEAR).await.unwrap();
     assert_eq!(number(&post(&world, "common", &format!("{}&{SCOPE}", refresh(&reply))).await), 50173);

@@ -159,3 +159,17 @@ fn what_is_not_said_stays() {
     let row = serde_json::to_value(&old).expect("a row");
     assert_eq!(serde_json::from_value::<NetworkRules>(row).expect("a row"), old);
 }
+
+#[test]
+fn what_a_body_does_not_name_stays_as_it_was() {
+    let closed = deny(&["203.0.113.0/24"]);
+    for sent in [json!({}), json!({ "bypass": "None" }), json!({ "virtualNetworkRules": [] })] {
+        let sent = serde_json::from_value(sent).expect("rules");
+        let still = closed.changed(None, Some(sent)).expect("rules");
+        assert!(lets_in(&still, "203.0.113.7") && !lets_in(&still, "198.51.100.1"));
+    }
+    let sent = serde_json::from_value(json!({ "ipRules": [] })).expect("rules");
+    assert!(!lets_in(&closed.changed(None, Some(sent)).expect("rules"), "203.0.113.7"));
+    let sent = serde_json::from_value(json!({ "defaultAction": "Allow" })).expect("rules");
+    assert!(lets_in(&closed.changed(None, Some(sent)).expect("rules"), "198.51.100.1"));
+}
