@@ -128,7 +128,7 @@ Examples:
     /// COMMAND's; 127 if it is not found, 126 if it cannot be started.
     #[command(after_help = "\
 Examples:
-  freehold lab -- az keyvault list
+  freehold lab -- e2e/article.azcli.sh
   freehold lab --register-at-once -- ./rehearsal.sh
   freehold lab --data my-lab --names own -- bash")]
     Lab {

@@ -36,6 +36,10 @@ const DROPPED: &[&str] = &[
     "SSL_CERT_",
     "NODE_EXTRA_",
     "CURL_",
+    "DBUS_",
+    "ACTIONS_",
+    "TF_",
+    "GIT_SSL_",
 ];
 /// Other variables that COMMAND does not inherit, in upper case; they are compared without case.
 const DROPPED_WHOLE: &[&str] = &[
@@ -49,6 +53,12 @@ const DROPPED_WHOLE: &[&str] = &[
     "NODE_TLS_REJECT_UNAUTHORIZED",
     "PYTHONHTTPSVERIFY",
     "SSLKEYLOGFILE",
+    "NODE_OPTIONS",
+    "PYTHONPATH",
+    "PIP_CERT",
+    "NIX_SSL_CERT_FILE",
+    "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+    "AWS_CA_BUNDLE",
 ];
 
 /// COMMAND did not start.
@@ -116,9 +126,12 @@ impl Running {
             let _ = if group { kill_process_group(pid, signal) } else { kill_process(pid, signal) };
         };
         let mut waiting = tokio::task::spawn_blocking(move || self.child.wait());
-        let signal = tokio::select! {
-            ended = &mut waiting => return Ok(status(ended.map_err(io::Error::other)??)),
-            signal = signals.stop() => signal,
+        let signal = loop {
+            tokio::select! {
+                ended = &mut waiting => return Ok(status(ended.map_err(io::Error::other)??)),
+                // At a terminal COMMAND has heard Ctrl-C as we did, and knows best what it means there.
+                signal = signals.stop() => if group || signal != "SIGINT" { break signal },
+            }
         };
         send(if signal == "SIGINT" { Signal::INT } else { Signal::TERM });
         let ended = tokio::select! {

@@ -81,6 +81,10 @@ pub(super) async fn furnish(lab: &Lab, reached: &Reached) -> Result<SignIns, Fai
     let admin = lab.customers.vault.administration();
     for (id, name) in DIRECTORIES {
         admin.create_directory(Some(directory(id)), name).await?;
+        let domains = if id == CONTOSO { &CONTOSO_DOMAINS[..] } else { &FABRIKAM_DOMAINS };
+        for domain in domains {
+            admin.add_domain(directory(id), domain).await?;
+        }
         for application in APPLICATIONS.map(|(_, _, id)| id).into_iter().chain([API_APPLICATION]) {
             admin.consent(application.parse().expect("a UUID"), directory(id)).await?;
         }
