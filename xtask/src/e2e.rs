@@ -18,6 +18,8 @@ use clients::Clients;
 pub const PAGE: &str = "docs/azure-key-vault.md";
 /// Where the scripts of the clients and the claims lie.
 pub const FOLDER: &str = "e2e/azure";
+/// The article's steps of the customer, as a script for `az`.
+const ARTICLE: &str = "e2e/article.azcli.sh";
 
 /// Runs every client in one lab, compares what they witnessed with the claims, and the page with the committed one.
 ///
@@ -48,6 +50,9 @@ pub fn azure(update: bool) -> Outcome {
         return Outcome::Failed(format!("{} of the claims in {FOLDER} do not hold", problems.len()));
     }
     println!("{} cases, {} claims", witnesses.len(), claims.len());
+    if let Err(why) = article(&clients) {
+        return Outcome::Failed(why);
+    }
     compare(&crate::root().join(PAGE), &claims.page(&clients.versions()), update)
 }
 
@@ -69,6 +74,23 @@ fn run(clients: &Clients) -> Result<Vec<Witness>, String> {
         true => Ok(witnesses),
         false => Err(format!("{FOLDER}/run.sh under freehold lab ended with {}", output.status)),
     }
+}
+
+/// The customer's half of the article with `az`, with the mandatory retention period and without it; each in a lab of its own.
+fn article(clients: &Clients) -> Result<(), String> {
+    let path = clients.path().map_err(|error| format!("PATH: {error}"))?;
+    for (register, level) in [("yes", "Recoverable+ProtectedSubscription"), ("no", "Recoverable")] {
+        let mut lab = step::program(&program().to_string_lossy());
+        lab.args(["lab", "--", ARTICLE]).env("PATH", &path).env("REGISTER", register);
+        let output = lab.output().map_err(|error| format!("freehold did not start: {error}"))?;
+        let said = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
+        println!("{ARTICLE}, REGISTER={register}: {said}");
+        if !output.status.success() || said.lines().last() != Some(level) {
+            eprintln!("{}", String::from_utf8_lossy(&output.stderr));
+            return Err(format!("{ARTICLE} with REGISTER={register} does not end with {level}"));
+        }
+    }
+    Ok(())
 }
 
 fn program() -> PathBuf {

@@ -43,6 +43,13 @@ impl Clients {
         ]
     }
 
+    /// A search path on which `az` is the one that was installed here.
+    pub fn path(&self) -> Result<OsString, std::env::JoinPathsError> {
+        let before = std::env::var_os("PATH").unwrap_or_default();
+        let own = std::iter::once(self.place.join("az/bin"));
+        std::env::join_paths(own.chain(std::env::split_paths(&before)))
+    }
+
     /// The versions as they are pinned, in the order in which the page names them.
     pub fn versions(&self) -> Vec<String> {
         let read = |path: &str| fs::read_to_string(crate::root().join(FOLDER).join(path)).unwrap_or_default();
