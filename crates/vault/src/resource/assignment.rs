@@ -147,7 +147,7 @@ pub(crate) async fn list(call: &Call<'_>, scope: &Scope) -> Result<Done, Stop> {
         of.is_none_or(|of| row.grant.principal == of) && (at.covers(scope) || (below && scope.covers(at)))
     };
     let prefix = Scope::subscription(scope.subscription).rows();
-    let page = list::page(call, ASSIGNMENTS, &prefix, keep).await?;
+    let page = list::page(call, ASSIGNMENTS, &prefix, list::MOST_ITEMS, keep).await?;
     let shapes = page.found.iter().map(|found| shape(&found.value)).collect();
     Ok(page.shown(shapes))
 }

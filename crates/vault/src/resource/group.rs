@@ -96,7 +96,7 @@ pub(crate) async fn list(call: &Call<'_>, subscription: SubscriptionId) -> Resul
         access::decide_for(&grants, &call.identities, &at, Plane::Control, &[READ]).is_some()
     };
     let prefix = schema::in_subscription(subscription, "");
-    let page = list::page(call, RESOURCE_GROUPS, &prefix, visible).await?;
+    let page = list::page(call, RESOURCE_GROUPS, &prefix, list::MOST_ITEMS, visible).await?;
     let at = Scope::subscription(subscription);
     let shapes = page.found.iter().map(|found| shape(&at, &found.value)).collect();
     Ok(page.shown(shapes))

@@ -14,7 +14,7 @@ use crate::error::{Refused, Stop, resources as texts};
 use crate::resource::{Call, Done};
 
 /// The most items on a page.
-const MOST_ITEMS: usize = 1000;
+pub(crate) const MOST_ITEMS: usize = 1000;
 /// The longest place to go on from.
 const LONGEST_TOKEN: usize = 512;
 
@@ -36,14 +36,15 @@ impl<T> Page<T> {
     }
 }
 
-/// The rows under a prefix that are kept, from where the caller's page begins.
+/// The rows under a prefix that are kept, from where the caller's page begins; `most` of them at the most.
 pub(crate) async fn page<T: DeserializeOwned>(
     call: &Call<'_>,
     table: Table,
     prefix: &str,
+    most: usize,
     keep: impl Fn(&T) -> bool,
 ) -> Result<Page<T>, Stop> {
-    let limit = top(call)?;
+    let limit = top(call, most)?;
     let mut after = skip_token(call)?;
     let mut found: Vec<Found<T>> = Vec::new();
     loop {
@@ -68,12 +69,11 @@ pub(crate) async fn page<T: DeserializeOwned>(
     }
 }
 
-fn top(call: &Call<'_>) -> Result<usize, Refused> {
-    let Some(top) = call.asked.query("$top") else { return Ok(MOST_ITEMS) };
+fn top(call: &Call<'_>, most: usize) -> Result<usize, Refused> {
+    let Some(top) = call.asked.query("$top") else { return Ok(most) };
     // More than a page holds is asked for as a matter of course; the rest is behind the link.
     let top: Option<usize> = top.parse().ok().filter(|top| *top > 0);
-    top.map(|top| top.min(MOST_ITEMS))
-        .ok_or_else(|| texts::bad_request("The query parameter '$top' is not valid."))
+    top.map(|top| top.min(most)).ok_or_else(|| texts::bad_request("The query parameter '$top' is not valid."))
 }
 
 fn skip_token(call: &Call<'_>) -> Result<Option<String>, Refused> {

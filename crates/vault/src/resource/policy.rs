@@ -155,9 +155,24 @@ impl Permissions {
         }
     }
 
+    /// Writes the words of `all` in its place, where only some of them are to go.
+    fn spell_all_out(&mut self, less: &[String]) {
+        let Some(mine) = self.keys.as_mut().filter(|mine| has(mine, ALL)) else { return };
+        if less.is_empty() || has(less, ALL) {
+            return;
+        }
+        mine.retain(|word| !word.eq_ignore_ascii_case(ALL));
+        for word in ON_KEYS.iter().filter(|word| ![ALL, PURGE].contains(word)) {
+            if !has(mine, word) {
+                mine.push((*word).to_owned());
+            }
+        }
+    }
+
     /// Takes words away; `all` takes every word of its kind, and no word at all takes everything.
     fn remove(&mut self, less: &Self) {
         let everything = less.is_empty();
+        self.spell_all_out(less.keys.as_deref().unwrap_or_default());
         for (mine, less) in self.kinds_mut().into_iter().zip(less.kinds()) {
             let Some(mine) = mine else { continue };
             let less = less.as_deref().unwrap_or_default();
@@ -243,6 +258,8 @@ pub(crate) fn changed(
     if list.len() > MOST_POLICIES {
         return Err(texts::too_many_policies(MOST_POLICIES));
     }
+    // What was sent is within bounds, and what it was added to was: their sum need not be.
+    list.iter().try_for_each(|row| row.permissions.check())?;
     for (place, row) in list.iter_mut().enumerate() {
         row.place = u32::try_from(place).expect("a list has at most 1,024 policies");
     }

@@ -117,3 +117,27 @@ fn the_list_that_is_full_takes_no_more() {
     let refused = changed(full, Change::Add, more).expect_err("one too many");
     assert!(refused.message.contains("1024"), "{}", refused.message);
 }
+
+#[test]
+fn one_word_can_be_taken_from_all() {
+    let all = rows(json!([sent(1, json!({"keys": ["all", "purge"]}))]));
+    let less = read(json!([sent(1, json!({"keys": ["UnwrapKey"]}))])).expect("known");
+    let list = changed(all, Change::Remove, less).expect("a list");
+    for permission in ON_KEYS.iter().filter(|word| **word != ALL) {
+        assert_eq!(list[0].allows(application(1), permission), *permission != "unwrapKey", "{permission}");
+    }
+    let rest = read(json!([sent(1, json!({"keys": ["all"]}))])).expect("known");
+    assert!(changed(list, Change::Remove, rest).expect("a list").is_empty());
+}
+
+#[test]
+fn what_is_added_again_and_again_stays_within_bounds() {
+    let words = |from: usize| (from..from + MOST_PERMISSIONS).map(|n| format!("word{n}")).collect::<Vec<_>>();
+    let add = |list, from| {
+        changed(list, Change::Add, read(json!([sent(1, json!({"secrets": words(from)}))])).expect("known"))
+    };
+    let list = add(Vec::new(), 0).expect("a list");
+    let same = add(list.clone(), 0).expect("nothing new");
+    assert_eq!(same, list);
+    assert!(add(list, 1).is_err());
+}

@@ -13,7 +13,7 @@ use crate::schema::VAULTS;
 pub(crate) async fn list(call: &Call<'_>, subscription: SubscriptionId) -> Result<Done, Stop> {
     let gone = |row: &VaultRow| row.gone.clone().filter(|gone| !gone.destroying);
     let keep = |row: &VaultRow| row.subscription == subscription && gone(row).is_some();
-    let page = list::page(call, VAULTS, "", keep).await?;
+    let page = list::page(call, VAULTS, "", list::MOST_ITEMS, keep).await?;
     let shapes =
         page.found.iter().filter_map(|found| Some(shape(&found.value, &gone(&found.value)?))).collect();
     Ok(page.shown(shapes))

@@ -15,10 +15,12 @@ use crate::schema::VAULTS;
 
 const READ: &str = "Microsoft.KeyVault/vaults/read";
 const TYPE: &str = "Microsoft.KeyVault/vaults";
+/// Whole vaults on a page: each may have a thousand access policies.
+const MOST_WHOLE: usize = 25;
 
 /// The vaults at a subscription or in a group, as each is shown by itself.
 pub(crate) async fn whole(call: &Call<'_>, scope: &Scope) -> Result<Done, Stop> {
-    let page = page(call, scope, |_| true).await?;
+    let page = page(call, scope, MOST_WHOLE, |_| true).await?;
     let mut shapes = Vec::with_capacity(page.found.len());
     for found in &page.found {
         shapes.push(shown(call.core, &found.value).await?);
@@ -47,7 +49,7 @@ pub(crate) async fn short(call: &Call<'_>, scope: &Scope) -> Result<Done, Stop> 
             Term::Call(..) => false,
         })
     };
-    let page = page(call, scope, keep).await?;
+    let page = page(call, scope, list::MOST_ITEMS, keep).await?;
     let shapes = page.found.iter().map(|found| short_shape(&found.value)).collect();
     Ok(page.shown(shapes))
 }
@@ -55,6 +57,7 @@ pub(crate) async fn short(call: &Call<'_>, scope: &Scope) -> Result<Done, Stop> 
 async fn page(
     call: &Call<'_>,
     scope: &Scope,
+    most: usize,
     keep: impl Fn(&VaultRow) -> bool,
 ) -> Result<Page<VaultRow>, Stop> {
     if scope.group.is_some() {
@@ -68,7 +71,7 @@ async fn page(
             || access::decide_for(&grants, &call.identities, &at, Plane::Control, &[READ]).is_some();
         row.gone.is_none() && scope.covers(&at) && keep(row) && visible()
     };
-    list::page(call, VAULTS, "", keep).await
+    list::page(call, VAULTS, "", most, keep).await
 }
 
 fn short_shape(row: &VaultRow) -> Value {
