@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use store::{Batch, Cause, StoreError};
+use store::{Cause, StoreError};
 
 use crate::access::{self, Plane, Scope};
 use crate::core::{Core, Found};
@@ -111,9 +111,13 @@ pub(crate) async fn delete(call: &Call<'_>, scope: &Scope) -> Result<Done, Stop>
         let row = GroupRow { deleting: true, ..found.value.clone() };
         call.commit(call.batch_on(found.basis()).put(RESOURCE_GROUPS, found.key.clone(), &row)).await?;
     }
+    // Somebody else may end the same deletion and make the group anew meanwhile: that one is not ours to delete.
+    let Some(left) = find(core, scope).await?.filter(|left| left.value.deleting) else {
+        return Ok(Done::empty());
+    };
     life::delete_all(core, scope).await?;
     assignment::clear(core, scope).await?;
-    let batch = Batch::new().delete(RESOURCE_GROUPS, found.key);
+    let batch = left.basis().batch().delete(RESOURCE_GROUPS, left.key);
     core.store.commit(batch, Cause::Housekeeping("a resource group is empty and its deletion ends")).await?;
     Ok(Done::empty())
 }

@@ -217,3 +217,14 @@ async fn a_refresh_token_falls_with_its_users_secret_his_account_and_outside_his
     admin.renew_user_secret(directory, "alice@contoso.com", YEAR).await.unwrap();
     assert_eq!(number(&post(&world, "common", &format!("{}&{SCOPE}", refresh(&reply))).await), 50173);
 }
+
+#[tokio::test]
+async fn of_two_uses_of_a_refresh_token_at_once_one_is_good_and_the_other_hears_that_it_is_spent() {
+    let world = with_domain().await;
+    let reply = post(&world, "common", &format!("{}&{SCOPE}", world.contoso.officer.form())).await.ok();
+    let form = format!("{}&{SCOPE}", refresh(&reply));
+    let (one, other) = tokio::join!(post(&world, "common", &form), post(&world, "common", &form));
+    let (good, spent) = if one.status.is_success() { (one, other) } else { (other, one) };
+    good.ok();
+    assert_eq!((spent.status.as_u16(), number(&spent)), (400, 70000), "{}", spent.json);
+}
